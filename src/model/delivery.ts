@@ -1,0 +1,34 @@
+/**
+ * Delivery as it travels on alerts-log: a claim is confirmed before a send, a receipt follows it.
+ *
+ * The projection of this log is the outbox: what is claimed without a receipt may have been sent, what has neither is due.
+ */
+
+/** "I am about to send this." */
+export interface Claim {
+  /** Idempotency key of the notification, the same at every attempt; receivers see it (Message-ID, header). */
+  key: string
+  receiver: string
+  attempt: number
+  by: string
+  atMs: number
+}
+
+export type ReceiptOutcome = 'delivered' | 'failed' | 'dead'
+
+/** What became of a claimed send: delivered, failed (to be retried at `retryMs`), or dead (given up, visible). */
+export interface Receipt {
+  key: string
+  receiver: string
+  attempt: number
+  by: string
+  atMs: number
+  outcome: ReceiptOutcome
+  /** The receiver's own words, shortened. */
+  detail: string
+  retryMs?: number
+  /** What was told, for pages and history: alert fingerprint, transition and kind. */
+  fingerprint: string
+  transition: string
+  kind: 'firing' | 'resolved'
+}

@@ -1,0 +1,77 @@
+/**
+ * Metrics as they travel: one message is (a batch of) one flush of one source, as columns.
+ *
+ * Only what arrived in the bucket is here; repeating idle gauges and zero counters is the Graphite forwarder's job.
+ * Columns of one message are parallel arrays; a name stands at most once in a column. `names` arrays of an unchanged
+ * series list may be the same object from message to message: compare by identity first.
+ */
+import type { Distribution } from './distribution.ts'
+
+/** How a series behaves; rule-language.md §5. `untyped` is a foreign number (a Graphite line) of unknown kind. */
+export type MetricKind = 'count' | 'gauge' | 'timer' | 'set' | 'untyped'
+
+/** statsd counters: `sums[i]` scaled by sample rate, `samples[i]` lines received. */
+export interface CounterColumn {
+  names: readonly string[]
+  sums: Float64Array
+  samples: Float64Array
+  /** Where given, the name the Graphite forwarder writes verbatim, with the bucket's own time. */
+  graphiteNames?: readonly string[]
+}
+
+/** Last values of the bucket. */
+export interface ValueColumn {
+  names: readonly string[]
+  values: Float64Array
+  graphiteNames?: readonly string[]
+}
+
+/** Timers, in ms unless a catalogue says otherwise. */
+export interface TimerColumn {
+  names: readonly string[]
+  distributions: readonly Distribution[]
+}
+
+/** Sets: their members, up to `setMembersMax`; `overflowed[i]` tells that there were more. */
+export interface SetColumn {
+  names: readonly string[]
+  members: readonly (readonly string[])[]
+  overflowed: readonly boolean[]
+}
+
+export const setMembersMax = 10_000
+
+export interface MetricsMessage {
+  /** Source id, no dots: the part's name and its start time. */
+  source: string
+  /** Nominal end of the bucket, epoch ms; a point belongs to (bucketMs − stepMs, bucketMs]. */
+  bucketMs: number
+  stepMs: number
+  counters: CounterColumn
+  gauges: ValueColumn
+  timers: TimerColumn
+  sets: SetColumn
+  untyped: ValueColumn
+}
+
+const noNames: readonly string[] = Object.freeze([])
+
+/** A message with empty columns, to be filled in. */
+export function emptyMetrics(source: string, bucketMs: number, stepMs: number): MetricsMessage {
+  return {
+    source,
+    bucketMs,
+    stepMs,
+    counters: { names: noNames, sums: new Float64Array(0), samples: new Float64Array(0) },
+    gauges: { names: noNames, values: new Float64Array(0) },
+    timers: { names: noNames, distributions: [] },
+    sets: { names: noNames, members: [], overflowed: [] },
+    untyped: { names: noNames, values: new Float64Array(0) },
+  }
+}
+
+/** Series in all columns of a message. */
+export function seriesCount(message: MetricsMessage): number {
+  const { counters, gauges, timers, sets, untyped } = message
+  return counters.names.length + gauges.names.length + timers.names.length + sets.names.length + untyped.names.length
+}

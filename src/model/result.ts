@@ -1,0 +1,10 @@
+/** A value or a typed error, for input that is expected to be bad now and then. The caller has to open it. */
+export type Result<T, E> = { ok: true; value: T } | { ok: false; error: E }
+
+export function ok<T>(value: T): { ok: true; value: T } {
+  return { ok: true, value }
+}
+
+export function err<E>(error: E): { ok: false; error: E } {
+  return { ok: false, error }
+}

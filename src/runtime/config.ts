@@ -1,0 +1,230 @@
+/**
+ * Config: `tocsin.yaml`, validated, with defaults filled in and durations in milliseconds.
+ *
+ * Paths inside are resolved against the file's directory. A part that is not named runs with defaults or, where it needs
+ * something of the outside world (graphite, cloudwatch2graphite), not at all.
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import { z } from 'zod'
+import { parseDuration } from '../model/duration.ts'
+import { err, ok, type Result } from '../model/result.ts'
+import type { Problem } from './problem.ts'
+import { readYaml } from './yaml-file.ts'
+
+/** A duration such as "1s", as milliseconds. */
+export const duration = z.string({ error: 'expected a duration such as "1s"' }).transform((text, context) => {
+  const ms = parseDuration(text)
+  if (ms !== undefined && ms > 0) return ms
+  context.addIssue({ code: 'custom', message: 'expected a duration such as "1s"' })
+  return z.NEVER
+})
+
+/** `host:port` (IPv6 in brackets), or a bare port on 127.0.0.1. */
+export const hostPort = z
+  .union([z.string(), z.number()], { error: 'expected host:port such as "127.0.0.1:8125"' })
+  .transform((text, context) => {
+    const match = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):)?(\d{1,5})$/.exec(String(text))
+    const port = Number(match?.[3])
+    if (match && port <= 65535) return { host: match[1] ?? match[2] ?? '127.0.0.1', port }
+    context.addIssue({ code: 'custom', message: 'expected host:port such as "127.0.0.1:8125"' })
+    return z.NEVER
+  })
+
+export type HostPort = z.output<typeof hostPort>
+
+const busUrl = z
+  .string()
+  .refine((text) => text === 'memory' || /^amqps?:\/\//.test(text), { error: 'expected "memory" or an amqp:// URL' })
+
+const bus = z
+  .union([
+    busUrl,
+    z.strictObject({
+      url: busUrl,
+      exchange: z.string().min(1).default('tocsin'),
+      graphiteLines: z.array(z.string().min(1)).default([]),
+      /** How long the two logs are kept. */
+      retention: duration.default(2 * 3_600_000),
+    }),
+  ])
+  .default('memory')
+  .transform((value) =>
+    typeof value === 'string'
+      ? { url: value, exchange: 'tocsin', graphiteLines: [] as string[], retention: 2 * 3_600_000 }
+      : value,
+  )
+  .refine(({ url, graphiteLines }) => url !== 'memory' || graphiteLines.length === 0, {
+    error: 'graphiteLines names exchanges of a RabbitMQ; the memory bus has none',
+    path: ['graphiteLines'],
+  })
+  .refine(({ exchange, graphiteLines }) => !graphiteLines.includes(exchange), {
+    error: "graphiteLines must not name Tocsin's own exchange",
+    path: ['graphiteLines'],
+  })
+
+const ingest = z.strictObject({
+  statsd: z
+    .strictObject({
+      udp: z.union([hostPort, z.literal(false)]).prefault('127.0.0.1:8125'),
+      tcp: z.union([hostPort, z.literal(false)]).prefault('127.0.0.1:8125'),
+    })
+    .prefault({}),
+  graphite: z
+    .strictObject({
+      tcp: z.union([hostPort, z.literal(false)]).prefault('127.0.0.1:2013'),
+      lateness: duration.prefault('5s'),
+    })
+    .prefault({}),
+  flushInterval: duration.prefault('1s'),
+  seriesMax: z.number().int().positive().default(100_000),
+})
+
+const paths = (fallback: string) => z.array(z.string().min(1)).default([fallback])
+
+const graphite = z.strictObject({
+  carbon: hostPort,
+  render: z.url().optional(),
+  flushInterval: duration.prefault('10s'),
+  /** Lines kept on disk while carbon is away, in bytes; the oldest go first. */
+  spoolBytesMax: z
+    .number()
+    .int()
+    .positive()
+    .default(256 * 1024 ** 2),
+})
+
+const cloudwatch = z.strictObject({
+  regions: z.array(z.string().min(1)).min(1),
+  metrics: z.string().min(1).default('cloudwatch.yaml'),
+  interval: duration.prefault('1m'),
+  /** Another address to ask, such as a local stand-in. */
+  endpoint: z.url().optional(),
+})
+
+const email = z.strictObject({
+  to: z.union([z.string(), z.array(z.string()).min(1)]).transform((to) => (typeof to === 'string' ? [to] : to)),
+  from: z.string().default('tocsin@localhost'),
+  smtp: z
+    .string()
+    .regex(/^smtps?:\/\//, { error: 'expected smtp://host:port or smtps://user:password@host' })
+    .default('smtp://localhost:25'),
+  /** IANA zone for the local times in the mail; the machine's by default. */
+  timeZone: z.string().optional(),
+})
+
+const webhook = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }),
+  secret: z.string().min(1).optional(),
+  timeout: duration.prefault('10s'),
+})
+
+const receiver = z.union([z.strictObject({ email }), z.strictObject({ webhook })])
+
+export type EmailReceiver = z.output<typeof email>
+export type WebhookReceiver = z.output<typeof webhook>
+export type Receiver = z.output<typeof receiver>
+
+export interface Route {
+  receiver?: string | undefined
+  match?: Record<string, string> | undefined
+  routes?: Route[] | undefined
+}
+
+const route: z.ZodType<Route> = z.lazy(() =>
+  z.strictObject({
+    receiver: z.string().optional(),
+    match: z.record(z.string(), z.string()).optional(),
+    routes: z.array(route).optional(),
+  }),
+)
+
+const alerts = z.strictObject({
+  receivers: z.record(z.string().regex(/^[A-Za-z0-9_-]+$/), receiver).default({}),
+  route: route.optional(),
+  /** Where links in notifications lead; http://<dashboards.listen> by default. */
+  consoleUrl: z.url().optional(),
+})
+
+const dashboards = z.strictObject({
+  listen: hostPort.prefault('127.0.0.1:8989'),
+  files: paths('dashboards/'),
+  /** A mail sink whose JSON list of mails the console shows (the demo's). */
+  mailbox: z.url().optional(),
+})
+
+const schema = z.strictObject({
+  bus: bus,
+  data: z.string().min(1).default('./var'),
+  ingest: ingest.prefault({}),
+  rules: paths('rules/'),
+  graphite: graphite.optional(),
+  checks: paths('checks/'),
+  cloudwatch2graphite: cloudwatch.optional(),
+  alerts: alerts.prefault({}),
+  dashboards: dashboards.prefault({}),
+})
+
+export type Config = z.output<typeof schema> & {
+  /** The file it came from, absolute; paths in it are absolute too. */
+  file: string
+}
+
+/** Reads `file`; a missing file is the default configuration only when `optional`. */
+export function loadConfig(
+  file: string,
+  environment: Readonly<Record<string, string | undefined>>,
+  optional = false,
+): Result<Config, Problem[]> {
+  let text = ''
+  try {
+    text = fs.readFileSync(file, 'utf8')
+  } catch (error) {
+    if (!optional || (error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      return err([{ file, message: `cannot be read: ${(error as Error).message}` }])
+    }
+  }
+  const read = readYaml(file, text, schema, { environment })
+  if (!read.ok) return read
+  const config: Config = { ...read.value.value, file: path.resolve(file) }
+  const problems = checkRoutes(config, file, read.value.locate)
+  return problems.length > 0 ? err(problems) : ok(absolute(config))
+}
+
+function absolute(config: Config): Config {
+  const resolve = (relative: string) => path.resolve(path.dirname(config.file), relative)
+  return {
+    ...config,
+    data: resolve(config.data),
+    rules: config.rules.map(resolve),
+    checks: config.checks.map(resolve),
+    dashboards: { ...config.dashboards, files: config.dashboards.files.map(resolve) },
+    ...(config.cloudwatch2graphite && {
+      cloudwatch2graphite: { ...config.cloudwatch2graphite, metrics: resolve(config.cloudwatch2graphite.metrics) },
+    }),
+  }
+}
+
+function checkRoutes(
+  config: Config,
+  file: string,
+  locate: (path: PropertyKey[]) => { line: number; column: number },
+): Problem[] {
+  const problems: Problem[] = []
+  const known = Object.keys(config.alerts.receivers)
+  const visit = (node: Route, at: PropertyKey[]) => {
+    if (node.receiver !== undefined && !known.includes(node.receiver)) {
+      problems.push({
+        file,
+        ...locate([...at, 'receiver']),
+        message: `${at.join('.')}.receiver: there is no receiver "${node.receiver}"`,
+        help: known.length > 0 ? `known: ${known.join(', ')}` : 'name one under alerts.receivers',
+      })
+    }
+    node.routes?.forEach((child, i) => {
+      visit(child, [...at, 'routes', i])
+    })
+  }
+  if (config.alerts.route) visit(config.alerts.route, ['alerts', 'route'])
+  return problems
+}
