@@ -227,16 +227,16 @@ class PathReader {
       this.#lumps = true
       return { kind: 'one' }
     }
-    if (this.#text[this.#at] === '{') return this.#hole()
+    if (this.#text[this.#at] === '{') return this.#hole(holeGlobAt)
     return undefined
   }
 
-  #hole(): PathPart & { kind: 'hole' } {
+  #hole(globAt: RegExp): PathPart & { kind: 'hole' } {
     this.#at++
     const name = this.#match(nameAt)
     if (name === undefined) throw new Fault(this.#at, 'a hole needs a name of a-z, 0-9 and _, such as {host}')
     const fact = this.#take('.') ? this.#match(nameAt) : undefined
-    const globs = this.#take(':') ? this.#globs(holeGlobAt) : []
+    const globs = this.#take(':') ? this.#globs(globAt) : []
     if (!this.#take('}')) throw new Fault(this.#at, 'expected "}" at the end of the hole')
     if (!this.#holes.includes(name)) this.#holes.push(name)
     return { kind: 'hole', name, globs, ...(fact !== undefined && { fact }) }
@@ -275,7 +275,7 @@ class PathReader {
       if (globs.some((glob) => /[*?]/.test(glob)) || globs.length > 1) this.#lumps = true
       return { name, globs, expression: tagExpression(globs) }
     }
-    const { name: hole, globs, fact } = this.#hole()
+    const { name: hole, globs, fact } = this.#hole(tagGlobAt)
     return { name, globs, hole, expression: tagExpression(globs), ...(fact !== undefined && { fact }) }
   }
 
