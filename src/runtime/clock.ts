@@ -17,7 +17,14 @@ export class ManualClock extends VirtualTimeScheduler {
     this.frame = startMs
   }
 
-  override now = (): number => this.frame
+  #sleptUntilMs = 0
+
+  override now = (): number => Math.max(this.frame, this.#sleptUntilMs)
+
+  /** The machine slept: it is `untilMs` now, and timers that were due before have yet to run. */
+  stallUntil(untilMs: number): void {
+    this.#sleptUntilMs = untilMs
+  }
 
   /** Runs everything due up to `untilMs`, letting promises settle between timers, then stands at `untilMs`. */
   async advanceTo(untilMs: number): Promise<void> {

@@ -168,6 +168,8 @@ const schema = z.strictObject({
 export type Config = z.output<typeof schema> & {
   /** The file it came from, absolute; paths in it are absolute too. */
   file: string
+  /** What is written in the file where a secret was put in; see YamlFile. */
+  written: ReadonlyMap<string, string>
 }
 
 /** Reads `file`; a missing file is the default configuration only when `optional`. */
@@ -186,7 +188,7 @@ export function loadConfig(
   }
   const read = readYaml(file, text, schema, { environment })
   if (!read.ok) return read
-  const config: Config = { ...read.value.value, file: path.resolve(file) }
+  const config: Config = { ...read.value.value, file: path.resolve(file), written: read.value.written }
   const problems = checkRoutes(config, file, read.value.locate)
   return problems.length > 0 ? err(problems) : ok(absolute(config))
 }

@@ -7,7 +7,19 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import { type Document, isAlias, isMap, isPair, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+  type YAMLMap,
+} from 'yaml'
 import type { z } from 'zod'
 import { err, ok, type Result } from '../model/result.ts'
 import { type Problem, suggest } from './problem.ts'
@@ -22,6 +34,8 @@ export interface YamlFile<T> {
   value: T
   /** Finds the source position of a path such as ['ingest', 'flushInterval'], for problems found later. */
   locate: (path: readonly PropertyKey[]) => { line: number; column: number }
+  /** What stands in the file where a secret was put in, by JSON path such as `["bus"]`: `amqp://u:${PASSWORD}@host`. */
+  written: ReadonlyMap<string, string>
 }
 
 /** Parses and validates one file's text. All problems come back together, in the order of the file. */
@@ -45,15 +59,16 @@ export function readYaml<T>(
   })
   if (problems.length > 0) return err(problems)
   const locate: Explained['locate'] = (where, what) => locatePath(document, lineCounter, where, what === 'key')
-  if (options.environment) problems.push(...putInSecrets(document, lineCounter, file, options.environment))
+  const written = new Map<string, string>()
+  if (options.environment) problems.push(...putInSecrets(document, lineCounter, file, options.environment, written))
   const value: unknown = document.toJS({ maxAliasCount: 1000 }) ?? {}
   const checked = schema.safeParse(value)
   if (!checked.success) {
-    for (const issue of checked.error.issues) problems.push(...explain(issue, { file, schema, value, locate }))
+    for (const issue of checked.error.issues) problems.push(...explain(issue, { file, schema, value, locate, written }))
   }
   if (problems.length > 0 || !checked.success)
     return err(problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)))
-  return ok({ value: checked.data, locate })
+  return ok({ value: checked.data, locate, written })
 }
 
 interface Explained {
@@ -61,6 +76,7 @@ interface Explained {
   schema: z.ZodType
   value: unknown
   locate: (path: readonly PropertyKey[], what?: 'key') => { line: number; column: number }
+  written: ReadonlyMap<string, string>
 }
 
 /** One zod issue as problems: unknown keys one each, a union as its closest branch. */
@@ -82,7 +98,7 @@ function explain(issue: z.core.$ZodIssue, from: Explained): Problem[] {
       return closest.flatMap((inner) => explain({ ...inner, path: [...issue.path, ...inner.path] }, from))
     }
   }
-  const came = valueAt(value, issue.path)
+  const came = from.written.get(JSON.stringify(issue.path)) ?? valueAt(value, issue.path)
   const where = issue.path.length > 0 ? `${dotted(issue.path)}: ` : ''
   const kinds = issue.code === 'invalid_union' ? branchesExpected(issue) : ''
   const expected = kinds ? `expected ${kinds}` : describeIssue(issue, came)
@@ -202,52 +218,73 @@ function locatePath(
   return { line, column: col }
 }
 
-/** Replaces `${NAME}` and `{file: …}` in place; what cannot be found is a problem at its position. */
+/**
+ * Replaces `${NAME}` and `{file: …}` in place and notes in `written` what stood there; what cannot be found is a problem at
+ * its position.
+ */
 function putInSecrets(
   document: Document,
   lines: LineCounter,
   file: string,
   environment: NonNullable<YamlOptions['environment']>,
+  written: Map<string, string>,
 ): Problem[] {
   const problems: Problem[] = []
+  const fromFiles = new Set<unknown>()
   const problemAt = (node: Node, message: string, help: string) => {
     const { line, col } = lines.linePos(node.range?.[0] ?? 0)
     problems.push({ file, line, column: col, message, help })
   }
   visit(document, {
-    Scalar(key, node) {
-      if (key === 'key' || typeof node.value !== 'string') return
-      node.value = node.value.replace(/\$\{([^}]*)\}/g, (written, name: string) => {
+    Scalar(key, node, ancestors) {
+      if (key === 'key' || typeof node.value !== 'string' || fromFiles.has(node)) return
+      const before = node.value
+      node.value = before.replace(/\$\{([^}]*)\}/g, (reference, name: string) => {
         const value = environment[name]
         if (value === undefined) {
-          problemAt(node, `the environment has no variable ${name}`, `set it before starting, or write {file: path}`)
-          return written
+          problemAt(node, `the environment has no variable ${name}`, 'set it before starting, or write {file: path}')
+          return reference
         }
-        rememberSecret(value, written)
+        rememberSecret(value, reference)
         return value
       })
+      if (node.value !== before) written.set(pathOf(key, ancestors), before)
     },
-    Map(_key, node) {
-      const [pair, ...others] = node.items
-      const isFile =
-        pair && others.length === 0 && isScalar(pair.key) && pair.key.value === 'file' && isScalar(pair.value)
-      if (!isFile || typeof (pair.value as { value?: unknown }).value !== 'string') return
-      const secretPath = String((pair.value as { value: unknown }).value)
+    Map(key, node, ancestors) {
+      const secretPath = secretFile(node)
+      if (secretPath === undefined) return
+      const standIn = `{file: ${secretPath}}`
+      const scalar = document.createNode(standIn)
+      scalar.range = node.range ?? null
+      fromFiles.add(scalar)
+      written.set(pathOf(key, ancestors), standIn)
       try {
-        const value = fs.readFileSync(path.resolve(path.dirname(file), secretPath), 'utf8').trim()
-        rememberSecret(value, `{file: ${secretPath}}`)
-        const scalar = document.createNode(value)
-        scalar.range = node.range ?? null
-        return scalar as Node
+        scalar.value = fs.readFileSync(path.resolve(path.dirname(file), secretPath), 'utf8').trim()
+        rememberSecret(scalar.value, standIn)
       } catch (error) {
-        problemAt(
-          node,
-          `cannot read ${secretPath}: ${(error as Error).message.replace(/^\w+: /, '')}`,
-          'the file must exist and be readable by this user',
-        )
-        return undefined
+        const reason = (error as Error).message.replace(/^\w+: /, '')
+        problemAt(node, `cannot read ${secretPath}: ${reason}`, 'the file must exist and be readable by this user')
       }
+      return scalar
     },
   })
   return problems
+}
+
+/** The path in `{file: path}`; undefined for any other mapping. */
+function secretFile(node: YAMLMap): string | undefined {
+  const [pair, ...others] = node.items
+  if (!pair || others.length > 0 || !isScalar(pair.key) || pair.key.value !== 'file' || !isScalar(pair.value)) return
+  return typeof pair.value.value === 'string' ? pair.value.value : undefined
+}
+
+/** Where a visited node stands, as a JSON list of keys and indexes. */
+function pathOf(key: unknown, ancestors: readonly unknown[]): string {
+  const steps: (string | number)[] = []
+  ancestors.forEach((ancestor, i) => {
+    if (isPair(ancestor)) steps.push(String(isScalar(ancestor.key) ? ancestor.key.value : ancestor.key))
+    else if (isSeq(ancestor))
+      steps.push(typeof key === 'number' && i === ancestors.length - 1 ? key : ancestor.items.indexOf(ancestors[i + 1]))
+  })
+  return JSON.stringify(steps)
 }

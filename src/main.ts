@@ -1,0 +1,182 @@
+/**
+ * The only reader of argv, environment and signals. Each command gives back an Outcome; main prints it and sets the exit status.
+ */
+import fs from 'node:fs'
+import { parseArgs } from 'node:util'
+import { type Outcome, print, problemsOutcome } from './cli/print.ts'
+import { usage } from './cli/usage.ts'
+import { systemClock } from './runtime/clock.ts'
+import { type Config, loadConfig } from './runtime/config.ts'
+import { createLog, type LogLevel } from './runtime/log.ts'
+import { suggest } from './runtime/problem.ts'
+
+const options = {
+  config: { type: 'string', short: 'c' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'V' },
+  json: { type: 'boolean' },
+  strict: { type: 'boolean' },
+  all: { type: 'boolean' },
+  console: { type: 'string' },
+  'log-format': { type: 'string' },
+  'log-level': { type: 'string' },
+} as const
+
+type Flags = ReturnType<typeof parse>['values']
+
+function parse(argv: string[]) {
+  return parseArgs({ args: argv, options, allowPositionals: true })
+}
+
+const commands: Readonly<Record<string, (words: string[], flags: Flags) => Promise<Outcome>>> = {
+  up: async (_words, flags) =>
+    withConfig(flags, async (config) => serve((await import('./cli/parts.ts')).partsOf(config), config, flags)),
+  run: runPart,
+  config: configCommand,
+  rules: rulesCommand,
+  alerts: async (_words, flags) =>
+    withConfig(flags, async (config) =>
+      (await import('./cli/alerts.ts')).listAlerts(flags.console ?? consoleUrl(config), flags),
+    ),
+  notify: notifyCommand,
+}
+
+async function main(argv: string[]): Promise<Outcome> {
+  let parsed: ReturnType<typeof parse>
+  try {
+    parsed = parse(argv)
+  } catch (error) {
+    return misuse((error as Error).message)
+  }
+  const { values: flags, positionals } = parsed
+  const [name = '', ...words] = positionals
+  if (flags.version) return { exitCode: 0, text: version() }
+  if (name === '' || name === 'help')
+    return { exitCode: name === '' && !flags.help ? 2 : 0, text: usage[words[0] ?? ''] ?? (usage[''] as string) }
+  const command = commands[name]
+  if (!command) return misuse(`there is no command "${name}"`, suggest(name, Object.keys(commands)))
+  if (flags.help) return { exitCode: 0, text: usage[name] as string }
+  return command(words, flags)
+}
+
+/** Runs until a signal, then stops in order. Resolves with the outcome of the whole run. */
+async function serve(
+  names: readonly import('./cli/parts.ts').PartName[],
+  config: Config,
+  flags: Flags,
+): Promise<Outcome> {
+  const format = flags['log-format'] ?? (process.stderr.isTTY ? 'text' : 'json')
+  if (format !== 'json' && format !== 'text') return misuse(`--log-format: expected text or json, got "${format}"`)
+  const level = flags['log-level'] ?? 'info'
+  if (!['debug', 'info', 'warn', 'error'].includes(level))
+    return misuse(`--log-level: expected debug, info, warn or error, got "${level}"`)
+  const log = createLog({ format, level: level as LogLevel })
+  const { runParts } = await import('./cli/up.ts')
+  const startedMs = systemClock.now()
+  const ended = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve)
+  })
+  const running = await runParts(names, config, { clock: systemClock, log, environment: process.env })
+  process.on('SIGHUP', () => running.reload())
+  const console = names.includes('dashboards') ? `; console ${consoleUrl(config)}` : ''
+  log.info(`ready after ${systemClock.now() - startedMs} ms: ${names.join(', ')}${console}`)
+  const signal = await ended
+  log.info(`${signal}: stopping in order`)
+  for (const again of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(again, () => {
+      log.warn('second signal: stopping at once')
+      process.exit(1)
+    })
+  }
+  await running.stop()
+  log.info('stopped')
+  return { exitCode: 0 }
+}
+
+async function runPart([name]: string[], flags: Flags): Promise<Outcome> {
+  const { partNames } = await import('./cli/parts.ts')
+  const public_ = partNames.filter((part) => part !== 'self')
+  const part = public_.find((candidate) => candidate === name)
+  if (!part)
+    return misuse(
+      name ? `there is no part "${name}"` : 'which part?',
+      suggest(name ?? '', public_),
+      `parts: ${public_.join(', ')}`,
+    )
+  return withConfig(flags, async (config) => {
+    if (config.bus.url === 'memory') {
+      return misuse(
+        `"tocsin run ${part}" needs a bus between processes; this configuration has bus: memory`,
+        undefined,
+        'set bus: amqp://…, or use "tocsin up"',
+      )
+    }
+    if ((part === 'graphite' || part === 'cloudwatch2graphite') && !config[part]) {
+      return { exitCode: 2, error: `tocsin: ${config.file} has no section "${part}"` }
+    }
+    return serve([part, 'self'], config, flags)
+  })
+}
+
+async function configCommand([what]: string[], flags: Flags): Promise<Outcome> {
+  if (what !== 'check' && what !== 'show') return misuse('expected "config check" or "config show"')
+  const show = async (config: Config) => (await import('./cli/config-show.ts')).configShow(config, flags)
+  const check = async (config: Config) => (await import('./cli/config-check.ts')).configCheck(config, flags)
+  return withConfig(flags, what === 'check' ? check : show, 1)
+}
+
+async function rulesCommand([what, ...paths]: string[], flags: Flags): Promise<Outcome> {
+  if (what !== 'check' && what !== 'test') return misuse('expected "rules check" or "rules test"')
+  const { rulesCheck, rulesTest } = await import('./cep/tools/index.ts')
+  const run = (files: readonly string[]) =>
+    what === 'check'
+      ? rulesCheck(files, { strict: flags.strict ?? false, json: flags.json ?? false })
+      : rulesTest(files, { json: flags.json ?? false })
+  if (paths.length > 0) return run(paths)
+  return withConfig(flags, (config) => run(config.rules))
+}
+
+async function notifyCommand([what, receiver]: string[], flags: Flags): Promise<Outcome> {
+  if (what !== 'test' || receiver === undefined) return misuse('expected "notify test <receiver>"')
+  return withConfig(flags, async (config) =>
+    (await import('./alerts/notify-test.ts')).notifyTest(config, receiver, systemClock),
+  )
+}
+
+/** Loads the configuration, or tells all that is wrong with it. Without --config, a missing file means every default. */
+async function withConfig(
+  flags: Flags,
+  run: (config: Config) => Promise<Outcome> | Outcome,
+  whenWrong: 1 | 2 = 2,
+): Promise<Outcome> {
+  const loaded = loadConfig(flags.config ?? 'tocsin.yaml', process.env, flags.config === undefined)
+  return loaded.ok ? run(loaded.value) : problemsOutcome(loaded.error, flags.json ?? false, whenWrong)
+}
+
+function consoleUrl({ dashboards, alerts }: Config): string {
+  const { host, port } = dashboards.listen
+  return alerts.consoleUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function misuse(message: string, meant?: string, help?: string): Outcome {
+  const more = meant ? `\n    did you mean "${meant}"?` : help ? `\n    ${help}` : ''
+  return { exitCode: 2, error: `tocsin: ${message}${more}\n"tocsin --help" lists the commands.` }
+}
+
+function version(): string {
+  const { version } = JSON.parse(fs.readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  return `tocsin ${version} (Node ${process.version})`
+}
+
+main(process.argv.slice(2)).then(
+  (outcome) => {
+    print(outcome)
+    process.exitCode = outcome.exitCode
+  },
+  (error: Error) => {
+    print({ exitCode: 2, error: `tocsin: ${error.message}` })
+    process.exit(2)
+  },
+)

@@ -1,0 +1,175 @@
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { configShow } from '../../src/cli/config-show.ts'
+import { type Config, loadConfig } from '../../src/runtime/config.ts'
+import { formatProblem } from '../../src/runtime/problem.ts'
+import { strikeSecrets } from '../../src/runtime/secrets.ts'
+
+let folder: string
+beforeAll(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-config-'))
+})
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+function load(text: string, environment: Record<string, string> = {}) {
+  const file = path.join(folder, 'tocsin.yaml')
+  fs.writeFileSync(file, text)
+  return loadConfig(file, environment)
+}
+
+function loaded(text: string, environment: Record<string, string> = {}): Config {
+  const result = load(text, environment)
+  if (!result.ok) throw new Error(result.error.map(formatProblem).join('\n'))
+  return result.value
+}
+
+function problems(text: string, environment: Record<string, string> = {}): string[] {
+  const result = load(text, environment)
+  return result.ok ? [] : result.error.map((problem) => formatProblem(problem).replace(`${folder}/`, ''))
+}
+
+describe('a configuration', () => {
+  test('may be empty: everything has a default', () => {
+    const config = loaded('')
+    expect(config.bus.url).toBe('memory')
+    expect(config.ingest.statsd.udp).toEqual({ host: '127.0.0.1', port: 8125 })
+    expect(config.ingest.flushInterval).toBe(1000)
+    expect(config.dashboards.listen).toEqual({ host: '127.0.0.1', port: 8989 })
+    expect(config.graphite).toBeUndefined()
+  })
+
+  test('may be missing only when nobody named it', () => {
+    const absent = path.join(folder, 'absent.yaml')
+    expect(loadConfig(absent, {}, true).ok).toBe(true)
+    const named = loadConfig(absent, {})
+    expect(!named.ok && named.error[0]?.message).toMatch(/^cannot be read: ENOENT/)
+  })
+
+  test('accepts every key of the design', () => {
+    fs.writeFileSync(path.join(folder, 'hook'), 'shh-secret\n')
+    const config = loaded(
+      `
+bus: {url: "amqp://user:\${RABBITMQ_PASSWORD}@host:5672/vhost", exchange: tocsin, graphiteLines: [stats]}
+data: ./var
+ingest:
+  statsd: {udp: 127.0.0.1:8125, tcp: "[::1]:8125"}
+  graphite: {tcp: 127.0.0.1:2013}
+  flushInterval: 1s
+  seriesMax: 100000
+rules: [rules/]
+graphite: {carbon: 127.0.0.1:2003, render: http://127.0.0.1:8080, flushInterval: 10s}
+checks: [checks/]
+cloudwatch2graphite: {regions: [us-west-2, us-east-1], metrics: cloudwatch.yaml}
+alerts:
+  receivers:
+    oncall-email: {email: {to: oncall@example.org, from: tocsin@example.org, smtp: smtp://localhost:25}}
+    ops-hook: {webhook: {url: https://example.org/hook, secret: {file: hook}}}
+  route: {receiver: oncall-email, routes: [{match: {severity: warn}, receiver: ops-hook}]}
+dashboards: {listen: 127.0.0.1:8989, files: [dashboards/]}
+`,
+      { RABBITMQ_PASSWORD: 'rabbit-password' },
+    )
+    expect(config.bus.url).toBe('amqp://user:rabbit-password@host:5672/vhost')
+    expect(config.ingest.statsd.tcp).toEqual({ host: '::1', port: 8125 })
+    expect(config.rules).toEqual([path.join(folder, 'rules')])
+    expect(config.alerts.receivers['ops-hook']).toMatchObject({ webhook: { secret: 'shh-secret' } })
+  })
+})
+
+describe('a wrong configuration', () => {
+  test('tells all its problems at once, each with line, column, what was expected and what came', () => {
+    expect(
+      problems(`bus: memry
+ingest:
+  flushIntervl: 1s
+  flushInterval: 1
+  statsd: {udp: nope}
+rules: rules/
+`),
+    ).toEqual([
+      'tocsin.yaml:1:6: bus: expected "memory" or an amqp:// URL, got "memry"',
+      'tocsin.yaml:3:3: ingest.flushIntervl: there is no such key\n    help: did you mean "flushInterval"?',
+      'tocsin.yaml:4:18: ingest.flushInterval: expected a duration such as "1s", got 1',
+      'tocsin.yaml:5:17: ingest.statsd.udp: expected host:port such as "127.0.0.1:8125", got "nope"',
+      'tocsin.yaml:6:8: rules: expected a list, got "rules/"',
+    ])
+  })
+
+  test.each([
+    [
+      'a route to nowhere',
+      'alerts:\n  receivers: {a: {email: {to: x@example.org}}}\n  route: {receiver: b}',
+      'tocsin.yaml:3:21: alerts.route.receiver: there is no receiver "b"\n    help: known: a',
+    ],
+    ['a key twice', 'data: a\ndata: b', /^tocsin\.yaml:2:1: Map keys must be unique/],
+    ['YAML that does not parse', 'data: [a', /^tocsin\.yaml:1:\d+: /],
+    [
+      'an absent environment variable',
+      'bus: "amqp://u:${NO_SUCH}@h"',
+      /^tocsin\.yaml:1:6: the environment has no variable NO_SUCH/,
+    ],
+    [
+      'an absent secret file',
+      'alerts: {receivers: {a: {webhook: {url: "http://x", secret: {file: nowhere}}}}}',
+      /^tocsin\.yaml:1:61: cannot read nowhere: no such file/,
+    ],
+    [
+      'graphiteLines on the memory bus',
+      'bus: {url: memory, graphiteLines: [stats]}',
+      /graphiteLines names exchanges of a RabbitMQ/,
+    ],
+    [
+      'a receiver of two kinds',
+      'alerts: {receivers: {a: {emial: {to: x}}}}',
+      /alerts\.receivers\.a\.emial: there is no such key\n {4}help: did you mean "email"\?/,
+    ],
+    ['a list at the top', '- a', /expected a mapping/],
+  ])('is refused for %s', (_what, text, expected) => {
+    const found = problems(text)
+    expect(found.join('\n')).toMatch(expected)
+  })
+})
+
+describe('secrets', () => {
+  const text = `
+bus: "amqp://user:\${RABBITMQ_PASSWORD}@host"
+alerts:
+  receivers:
+    a: {webhook: {url: "https://example.org/\${TOKEN}", secret: {file: key}}}
+    b: {email: {to: x@example.org, smtp: "smtp://me:literal-password@mail"}}
+    c: {webhook: {url: "https://example.org", secret: literal-secret}}
+`
+  const environment = { RABBITMQ_PASSWORD: 'hunter-22', TOKEN: 'pw' }
+
+  test('are shown as they stand in the file, never as they are', () => {
+    fs.writeFileSync(path.join(folder, 'key'), 'the-key')
+    for (const json of [true, false]) {
+      const shown = configShow(loaded(text, environment), { json }).text as string
+      expect(shown).toContain('${RABBITMQ_PASSWORD}')
+      expect(shown).toContain('${TOKEN}')
+      expect(shown).toContain('{file: key}')
+      expect(shown).not.toMatch(/hunter-22|\/pw|the-key|literal-password|literal-secret/)
+    }
+  })
+
+  test('are struck out of whatever is logged, also inside URLs', () => {
+    loaded(text, environment)
+    expect(strikeSecrets('connect to amqp://user:hunter-22@host failed')).toBe(
+      'connect to amqp://user:${RABBITMQ_PASSWORD}@host failed',
+    )
+    expect(strikeSecrets('smtp://me:literal-password@mail')).toBe('smtp://me:***@mail')
+  })
+
+  test('are not told by the problem of a value that holds one', () => {
+    expect(problems('bus: "htp://u:${PASSWORD}@h"', { PASSWORD: 'pw' })).toEqual([
+      'tocsin.yaml:1:6: bus: expected "memory" or an amqp:// URL, got "htp://u:${PASSWORD}@h"',
+    ])
+  })
+
+  test('from a file are taken whole, even when they look like a reference', () => {
+    fs.writeFileSync(path.join(folder, 'key'), 'a${NOT_ONE}b')
+    expect(loaded(text, environment).alerts.receivers.a).toMatchObject({ webhook: { secret: 'a${NOT_ONE}b' } })
+  })
+})
