@@ -186,10 +186,7 @@ class LogReader implements Reader {
   }
 
   wake(): void {
-    if (!this.#stopped)
-      this.#running ??= this.#run().finally(() => {
-        this.#running = undefined
-      })
+    if (!this.#stopped) this.#running ??= this.#run()
   }
 
   caughtUp(): Promise<void> {
@@ -228,6 +225,8 @@ class LogReader implements Reader {
         this.#settle()
       }
     }
+    // Within the same turn as the last look at the log: whatever is published from now on wakes the reader again.
+    this.#running = undefined
     this.#settle()
   }
 
