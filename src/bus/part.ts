@@ -11,6 +11,8 @@ export interface Context {
   /** This process, unique on the bus and without dots, such as `web1-lq3k9x`. */
   instance: string
   host: string
+  /** Where `${NAME}` in files of the part's own is looked up; without it nothing is. */
+  environment?: Readonly<Record<string, string | undefined>>
 }
 
 export interface Part {

@@ -82,3 +82,8 @@ export class Source {
     })
   }
 }
+
+/** The lasting name of a part's source on a host, in the characters that a source id may have. */
+export function sourceName(part: string, host: string): string {
+  return `${part}-${host.replace(/[^A-Za-z0-9_-]/g, '-')}`
+}

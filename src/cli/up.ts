@@ -48,7 +48,7 @@ export async function runParts(names: readonly PartName[], config: Config, edges
   try {
     for (const name of names) {
       const start = await parts[name]()
-      const context: Context = { bus, clock, log: log.child(name), instance, host }
+      const context: Context = { bus, clock, log: log.child(name), instance, host, environment: edges.environment }
       running.push({ name, part: await start(config, context) })
     }
   } catch (error) {

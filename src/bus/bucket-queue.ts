@@ -1,0 +1,118 @@
+/**
+ * Bucket queue: takes the buckets of a source at the pace of the clock and publishes them, in order, at the pace of the
+ * bus. A bucket that the bus refuses is tried again until it is taken; a repeated message of the same source and bucket
+ * overwrites itself, so repeating is harmless.
+ *
+ * Bounded by buckets and by points. `isFull` tells the owner to keep what it has and to hand it over later, merged.
+ */
+
+import type { Hops } from '../model/message.ts'
+import { seriesCount } from '../model/metric.ts'
+import { type Clock, sleep } from '../runtime/clock.ts'
+import { type Log, Situation } from '../runtime/log.ts'
+import type { Stats } from '../runtime/stats.ts'
+import type { BucketData, Source } from './source.ts'
+
+const retryMinMs = 250
+const retryMaxMs = 10_000
+/** How long an orderly end waits for a bus that does not answer. */
+const endWaitMaxMs = 5_000
+
+export interface BucketQueueOptions {
+  source: Source
+  clock: Clock
+  log: Log
+  stats: Stats
+  bucketsMax?: number
+  pointsMax?: number
+}
+
+interface Waiting {
+  bucketMs: number
+  data: BucketData
+  hops: Hops
+  points: number
+}
+
+export class BucketQueue {
+  readonly #options: Required<BucketQueueOptions>
+  readonly #situation: Situation
+  readonly #waiting: Waiting[] = []
+  readonly #ended = new AbortController()
+  #points = 0
+  #pumping: Promise<void> | undefined
+
+  constructor(options: BucketQueueOptions) {
+    this.#options = { bucketsMax: 600, pointsMax: 2_000_000, ...options }
+    this.#situation = new Situation(options.log)
+    options.stats.observe('buckets_waiting', () => this.#waiting.length)
+  }
+
+  /** No room for another bucket. */
+  get isFull(): boolean {
+    const { bucketsMax, pointsMax } = this.#options
+    return this.#waiting.length >= bucketsMax || this.#points >= pointsMax
+  }
+
+  /** What is wrong, for people; undefined when buckets go out. */
+  get problem(): string | undefined {
+    return this.#situation.problem
+  }
+
+  /** Hands a bucket over; its hops are completed with the present as the moment of the flush. */
+  push(bucketMs: number, data: BucketData, hops: Hops = {}): void {
+    const points = pointCount(data)
+    this.#points += points
+    this.#waiting.push({ bucketMs, data, points, hops: { ...hops, flushMs: this.#options.clock.now() } })
+    this.#pumping ??= this.#pump().finally(() => {
+      this.#pumping = undefined
+    })
+  }
+
+  /** The orderly end: what waits, then `bye`, within a bounded wait. What could not be handed over is counted and said. */
+  async end(bucketMs: number): Promise<void> {
+    const { clock, source } = this.#options
+    const all = (async () => {
+      await this.#pumping
+      await source.bye(bucketMs).catch(() => {})
+    })()
+    const giveUp = new AbortController()
+    await Promise.race([all, sleep(endWaitMaxMs, clock, giveUp.signal)])
+    giveUp.abort()
+    this.#ended.abort()
+    if (this.#waiting.length > 0) this.#lose(`stopped with ${this.#waiting.length} buckets that the bus did not take`)
+  }
+
+  #lose(problem: string): void {
+    this.#options.stats.count('buckets_lost_total', this.#waiting.length)
+    this.#options.log.error(problem)
+  }
+
+  async #pump(): Promise<void> {
+    for (let next = this.#waiting[0]; next && !this.#ended.signal.aborted; next = this.#waiting[0]) {
+      await this.#publish(next)
+      if (this.#ended.signal.aborted) return
+      this.#waiting.shift()
+      this.#points -= next.points
+    }
+    this.#situation.good('the bus takes buckets again')
+  }
+
+  /** Tries until the bus takes the bucket or the queue has ended. */
+  async #publish({ bucketMs, data, hops }: Waiting): Promise<void> {
+    const { source, clock, stats } = this.#options
+    for (let waitMs = retryMinMs; !this.#ended.signal.aborted; waitMs = Math.min(retryMaxMs, waitMs * 2)) {
+      try {
+        return await source.flush(bucketMs, data, hops)
+      } catch (error) {
+        stats.count('bus_refusals_total')
+        this.#situation.bad(`the bus does not take buckets, trying again: ${(error as Error).message}`)
+        await sleep(waitMs, clock, this.#ended.signal)
+      }
+    }
+  }
+}
+
+function pointCount({ metrics = [], checks = [], events = [] }: BucketData): number {
+  return metrics.reduce((sum, message) => sum + seriesCount(message), 0) + checks.length + events.length
+}

@@ -1,0 +1,41 @@
+/**
+ * Bad lines: counts what could not be read, by reason, and shows the first of each reason a minute in the log, with its
+ * sender and column. Reasons are a closed list, so there are only so many counters.
+ */
+import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Stats } from '../runtime/stats.ts'
+
+const sampleEveryMs = 60_000
+
+export class BadLines {
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #stats: Stats
+  readonly #shown = new Map<string, { atMs: number; since: number }>()
+
+  constructor(clock: Clock, log: Log, stats: Stats) {
+    this.#clock = clock
+    this.#log = log
+    this.#stats = stats
+  }
+
+  /** A line that cannot be read; `describe` is asked only for the few that are logged. */
+  bad(reason: string, describe: () => string): void {
+    this.sample(`bad_lines_total{reason="${reason}"}`, () => `bad line ${describe()}`)
+  }
+
+  /** Counts under `counter` and logs the first of a minute. */
+  sample(counter: string, describe: () => string): void {
+    this.#stats.count(counter)
+    const nowMs = this.#clock.now()
+    const shown = this.#shown.get(counter)
+    if (shown && nowMs - shown.atMs < sampleEveryMs) {
+      shown.since++
+      return
+    }
+    const more = shown && shown.since > 0 ? ` (and ${shown.since} more like the one before)` : ''
+    this.#shown.set(counter, { atMs: nowMs, since: 0 })
+    this.#log.warn(describe() + more)
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Receive: the sockets. Bytes go to a callback with their sender; what went wrong when opening names the key of the
+ * configuration that asked for it.
+ */
+import dgram from 'node:dgram'
+import { once } from 'node:events'
+import net from 'node:net'
+import type { HostPort } from '../runtime/config.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Stats } from '../runtime/stats.ts'
+import { LineBuffer } from './lines.ts'
+import { lineBytesMax } from './parse.ts'
+import type { Sender } from './statsd.ts'
+
+/** Bytes that the kernel may hold for us while we are busy. */
+export const receiveBufferBytes = 8 * 1024 ** 2
+export const connectionsMax = 1000
+
+export interface Listener {
+  /** As bound; a port 0 in the configuration has become a real one. */
+  address: HostPort
+  close(): Promise<void>
+}
+
+export interface ListenOptions {
+  /** The key of the configuration, for messages. */
+  key: string
+  address: HostPort
+  log: Log
+  stats: Stats
+}
+
+/** Listens for packets. */
+export async function listenUdp(
+  { key, address, log }: ListenOptions,
+  onPacket: (packet: Buffer, sender: Sender) => void,
+): Promise<Listener> {
+  const socket = dgram.createSocket({
+    type: net.isIPv6(address.host) ? 'udp6' : 'udp4',
+    recvBufferSize: receiveBufferBytes,
+  })
+  socket.on('message', onPacket)
+  await opened(key, address, socket, () => socket.bind(address.port, address.host))
+  socket.on('error', (error) => log.error(`${key}: ${error.message}`))
+  // Linux reports twice what it grants, for its own bookkeeping.
+  const granted = socket.getRecvBufferSize() / (process.platform === 'linux' ? 2 : 1)
+  if (granted < receiveBufferBytes) {
+    log.warn(
+      `${key}: the kernel grants a receive buffer of ${kib(granted)} where ${kib(receiveBufferBytes)} were asked for`,
+      {
+        help: `sysctl -w net.core.rmem_max=${receiveBufferBytes}`,
+      },
+    )
+  }
+  const { address: host, port } = socket.address()
+  return { address: { host, port }, close: () => new Promise((resolve) => socket.close(() => resolve())) }
+}
+
+/** Listens for connections that send lines; `onLines` gets whole lines, and each connection's last one without newline. */
+export async function listenTcpLines(
+  { key, address, log, stats }: ListenOptions,
+  onLines: (lines: Buffer, sender: Sender) => void,
+  onTooLong: (beginning: Buffer, sender: Sender) => void,
+): Promise<Listener> {
+  const open = new Set<net.Socket>()
+  const server = net.createServer((socket) => {
+    open.add(socket)
+    const sender = { address: socket.remoteAddress ?? 'unknown', port: socket.remotePort ?? 0 }
+    const buffer = new LineBuffer(lineBytesMax, (beginning) => onTooLong(beginning, sender))
+    socket.setKeepAlive(true, 60_000)
+    socket.on('data', (chunk: Buffer) => deliver(buffer.push(chunk)))
+    socket.on('error', () => stats.count('tcp_errors_total'))
+    socket.on('close', () => {
+      open.delete(socket)
+      deliver(buffer.end())
+    })
+    // The sender has nothing more to say; so have we.
+    socket.on('end', () => socket.end())
+    const deliver = (lines: Buffer) => lines.length > 0 && onLines(lines, sender)
+  })
+  server.maxConnections = connectionsMax
+  server.on('drop', () => stats.count('tcp_connections_refused_total'))
+  await opened(key, address, server, () => server.listen(address.port, address.host))
+  server.on('error', (error) => log.error(`${key}: ${error.message}`))
+  const { address: host, port } = server.address() as net.AddressInfo
+  const close = async () => {
+    const closed = new Promise((resolve) => server.close(resolve))
+    for (const socket of open) socket.destroy()
+    await closed
+  }
+  return { address: { host, port }, close }
+}
+
+/** Waits until `emitter` listens; a refusal becomes one sentence with the key. */
+async function opened(
+  key: string,
+  { host, port }: HostPort,
+  emitter: dgram.Socket | net.Server,
+  open: () => void,
+): Promise<void> {
+  try {
+    const listening = once(emitter, 'listening')
+    open()
+    await listening
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    throw new Error(`${key}: cannot listen on ${host}:${port}: ${refusals[code] ?? (error as Error).message}`)
+  }
+}
+
+const refusals: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use; is another statsd, or another Tocsin, running?',
+  EACCES: 'this user may not open that port',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'no such host',
+}
+
+function kib(bytes: number): string {
+  return `${Math.round(bytes / 1024)} KiB`
+}

@@ -1,0 +1,97 @@
+/**
+ * Statsd road: from the sockets to the bus, wired together.
+ */
+import { BucketQueue } from '../bus/bucket-queue.ts'
+import type { Context } from '../bus/part.ts'
+import { Source, sourceName } from '../bus/source.ts'
+import type { Config, HostPort } from '../runtime/config.ts'
+import type { Stats } from '../runtime/stats.ts'
+import { Aggregate } from './aggregate.ts'
+import type { BadLines } from './bad-lines.ts'
+import { readKernelDrops } from './drops.ts'
+import { startFlushing } from './flush.ts'
+import { lineBytesMax } from './parse.ts'
+import { type Listener, listenTcpLines, listenUdp } from './receive.ts'
+import { idleMaxMs, type Road, sweepEveryMs } from './road.ts'
+import { type Sender, StatsdIntake } from './statsd.ts'
+
+export async function startStatsdRoad(
+  config: Config,
+  context: Context,
+  stats: Stats,
+  badLines: BadLines,
+): Promise<Road> {
+  const { bus, clock, log, host } = context
+  const { flushInterval: intervalMs, seriesMax } = config.ingest
+  const aggregate = new Aggregate({ seriesMax })
+  const intake = new StatsdIntake(aggregate, badLines, clock, stats)
+  const { udp, tcp } = await listen(config, context, stats, badLines, intake)
+  const source = new Source(bus, { name: sourceName('ingest', host), startedMs: clock.now(), intervalMs })
+  const queue = new BucketQueue({ source, clock, log, stats })
+  const makeRoom = roomMaker(aggregate, seriesMax, intervalMs)
+  const flushing = startFlushing({
+    queue,
+    intervalMs,
+    clock,
+    log,
+    stats,
+    take(bucketMs) {
+      if (udp) countDrops(udp.address, stats)
+      const packetMs = intake.takeFirstPacketMs()
+      const metrics = aggregate.take(source.id, bucketMs, intervalMs)
+      makeRoom(bucketMs)
+      return { metrics, ...(packetMs !== undefined && { hops: { packetMs } }) }
+    },
+  })
+  return {
+    addresses: { ...(udp && { statsdUdp: udp.address }), ...(tcp && { statsdTcp: tcp.address }) },
+    lastBucketMs: () => source.lastBucketMs,
+    problem: () => queue.problem,
+    async stop() {
+      await Promise.all([udp?.close(), tcp?.close()])
+      await flushing.stop()
+    },
+  }
+}
+
+async function listen(
+  config: Config,
+  { log }: Context,
+  stats: Stats,
+  badLines: BadLines,
+  intake: StatsdIntake,
+): Promise<{ udp: Listener | undefined; tcp: Listener | undefined }> {
+  const { statsd } = config.ingest
+  const onPacket = (packet: Buffer, sender: Sender) => intake.take(packet, sender)
+  const tooLong = (beginning: Buffer, { address }: Sender) =>
+    badLines.bad(
+      'length',
+      () => `from ${address}: longer than ${lineBytesMax} bytes: ${JSON.stringify(beginning.toString('utf8', 0, 80))}…`,
+    )
+  const options = (key: string, address: HostPort) => ({ key, address, log, stats })
+  const udp = statsd.udp ? await listenUdp(options('ingest.statsd.udp', statsd.udp), onPacket) : undefined
+  try {
+    const tcp = statsd.tcp
+      ? await listenTcpLines(options('ingest.statsd.tcp', statsd.tcp), onPacket, tooLong)
+      : undefined
+    return { udp, tcp }
+  } catch (error) {
+    await udp?.close()
+    throw error
+  }
+}
+
+function countDrops(address: HostPort, stats: Stats): void {
+  // Read beside the flush, not before it: a slow /proc must not delay a bucket.
+  void readKernelDrops(address).then((drops) => drops !== undefined && stats.set('kernel_drops_total', drops))
+}
+
+/** Forgets idle series once a minute while the table is nearly full. */
+function roomMaker(aggregate: Aggregate, seriesMax: number, intervalMs: number): (bucketMs: number) => void {
+  let sweptMs = 0
+  return (bucketMs) => {
+    if (aggregate.seriesCount < seriesMax * 0.9 || bucketMs - sweptMs < sweepEveryMs) return
+    sweptMs = bucketMs
+    aggregate.forgetIdle(Math.ceil(idleMaxMs / intervalMs))
+  }
+}
