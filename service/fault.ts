@@ -1,0 +1,117 @@
+/**
+ * Fault: one way in which a process can be broken on purpose, for a while.
+ *
+ *     {"kind": "5xx", "share": 0.5, "forMs": 60000}     a share of the requests is answered with 503
+ *     {"kind": "slow", "ms": 2000, "forMs": 60000}      every request takes that much longer
+ *     {"kind": "hang", "forMs": 60000}                  connections are accepted and nothing is answered, heartbeats too
+ *     {"kind": "kill", "forMs": 60000}                  the process is killed and stays down that long
+ *     {"kind": "dependency", "forMs": 60000}            what the process needs is out of its reach
+ *     {"kind": "heal"}                                  ends whatever there is
+ *
+ * A process has at most one fault; a new one takes the place of the former. Faults end by themselves. Heartbeats keep
+ * their pace under `5xx`, `slow` and `dependency` (only a deep heartbeat notices the latter).
+ */
+import type { Subscription } from 'rxjs'
+import { z } from 'zod'
+import { err, ok, type Result } from '../src/model/result.ts'
+import type { Clock } from '../src/runtime/clock.ts'
+
+export const faultKinds = ['5xx', 'slow', 'hang', 'kill', 'dependency'] as const
+
+export type FaultKind = (typeof faultKinds)[number]
+
+export interface Fault {
+  kind: FaultKind
+  /** Of requests that fail, above 0 and at most 1; used by `5xx`. */
+  share: number
+  /** Added to each request; used by `slow`. */
+  ms: number
+  forMs: number
+}
+
+export const faultDefaults = { share: 0.5, ms: 2000, forMs: 60_000 } as const
+export const delayMaxMs = 60_000
+export const forMaxMs = 3_600_000
+
+const schema = z.strictObject({
+  kind: z.enum([...faultKinds, 'heal'], { error: `kind: expected ${faultKinds.join(', ')} or heal` }),
+  share: z
+    .number({ error: 'share: expected a number' })
+    .gt(0, 'share: expected more than 0')
+    .max(1, 'share: expected at most 1')
+    .default(faultDefaults.share),
+  ms: z
+    .number({ error: 'ms: expected a number' })
+    .min(1, 'ms: expected at least 1')
+    .max(delayMaxMs, `ms: expected at most ${delayMaxMs}`)
+    .default(faultDefaults.ms),
+  forMs: z
+    .number({ error: 'forMs: expected a number' })
+    .min(1, 'forMs: expected at least 1')
+    .max(forMaxMs, `forMs: expected at most ${forMaxMs}`)
+    .default(faultDefaults.forMs),
+})
+
+/** The body of `POST /__break__`; the error lists every problem. */
+export function parseFault(body: unknown): Result<Fault | 'heal', string> {
+  const parsed = schema.safeParse(body)
+  if (!parsed.success) return err(parsed.error.issues.map(({ message }) => message).join('; '))
+  const { kind, ...rest } = parsed.data
+  return ok(kind === 'heal' ? 'heal' : { kind, ...rest })
+}
+
+/** The fault that a process has now, if any; ends it when its time is over. */
+export class Breakage {
+  readonly #clock: Clock
+  #fault: Fault | undefined
+  #endsMs = 0
+  #timer: Subscription | undefined
+  #due = 0
+  #waiting: (() => void)[] = []
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  get fault(): Fault | undefined {
+    return this.#fault
+  }
+
+  /** When it heals by itself, epoch ms; undefined when nothing is broken. */
+  get endsMs(): number | undefined {
+    return this.#fault && this.#endsMs
+  }
+
+  begin(fault: Fault): void {
+    this.heal()
+    this.#fault = fault
+    this.#endsMs = this.#clock.now() + fault.forMs
+    this.#timer = this.#clock.schedule(() => this.heal(), fault.forMs)
+  }
+
+  heal(): void {
+    this.#timer?.unsubscribe()
+    this.#fault = undefined
+    this.#due = 0
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+
+  is(kind: FaultKind): boolean {
+    return this.#fault?.kind === kind
+  }
+
+  /** Whether this request is among the share that fails: evenly spread, so the share holds for any run of requests. */
+  failsNext(): boolean {
+    if (this.#fault?.kind !== '5xx') return false
+    this.#due += this.#fault.share
+    if (this.#due < 1 - 1e-9) return false
+    this.#due -= 1
+    return true
+  }
+
+  /** Resolves when the present fault is over. */
+  healed(): Promise<void> {
+    if (!this.#fault) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+}
