@@ -111,8 +111,8 @@ async function readMail(bytes: Buffer, { envelope }: SMTPServerSession, at: numb
       from: addressText(email.from) || (mailFrom ? mailFrom.address : ''),
       to: recipients,
       subject: email.subject ?? '',
-      text: (email.text ?? '').slice(0, textMax),
-      html: (email.html ?? '').slice(0, textMax),
+      text: (email.text ?? '').trimEnd().slice(0, textMax),
+      html: (email.html ?? '').trimEnd().slice(0, textMax),
       messageId: email.messageId ?? '',
       inReplyTo: email.inReplyTo ?? '',
     }
