@@ -1,10 +1,8 @@
 /**
- * Series: plays the parsed text of one given series step by step, with every value in the unit that the catalogue
- * declares for it (undeclared: ms for times, B for data, a plain ratio for %).
+ * Series: plays the parsed text of one given series step by step, with every value in the unit that its data have.
  */
 import type { CheckState } from '../../model/check.ts'
 import { type Distribution, DistributionBuilder } from '../../model/distribution.ts'
-import { err, ok, type Result } from '../../model/result.ts'
 import type { Item, Quantity, Segment } from './given.ts'
 
 /** What a series holds in one step; undefined for a gap. */
@@ -14,57 +12,15 @@ export interface SeriesOptions {
   /** The series name on the bus; seeds the noise. */
   name: string
   stepMs: number
-  /** The catalogue's unit for it. */
-  unit?: string | undefined
+  convert: Convert
 }
 
-interface Unit {
-  dimension: 'time' | 'data' | 'ratio'
-  factor: number
-}
+/** A quantity as a number in the unit of the series' data; undefined where that has no meaning. */
+export type Convert = (quantity: Quantity) => number | undefined
 
-const kilo = 1000
-const kibi = 1024
-const units: Readonly<Record<string, Unit>> = {
-  ms: { dimension: 'time', factor: 1 },
-  s: { dimension: 'time', factor: 1000 },
-  m: { dimension: 'time', factor: 60_000 },
-  h: { dimension: 'time', factor: 3_600_000 },
-  d: { dimension: 'time', factor: 86_400_000 },
-  w: { dimension: 'time', factor: 604_800_000 },
-  B: { dimension: 'data', factor: 1 },
-  kB: { dimension: 'data', factor: kilo },
-  MB: { dimension: 'data', factor: kilo ** 2 },
-  GB: { dimension: 'data', factor: kilo ** 3 },
-  TB: { dimension: 'data', factor: kilo ** 4 },
-  KiB: { dimension: 'data', factor: kibi },
-  MiB: { dimension: 'data', factor: kibi ** 2 },
-  GiB: { dimension: 'data', factor: kibi ** 3 },
-  TiB: { dimension: 'data', factor: kibi ** 4 },
-  bit: { dimension: 'data', factor: 1 / 8 },
-  kbit: { dimension: 'data', factor: kilo / 8 },
-  Mbit: { dimension: 'data', factor: kilo ** 2 / 8 },
-  Gbit: { dimension: 'data', factor: kilo ** 3 / 8 },
-  '%': { dimension: 'ratio', factor: 0.01 },
-}
-
-/** The number in the declared unit; the error is one clause. */
-export function convert({ value, unit }: Quantity, declared: string | undefined): Result<number, string> {
-  const from = units[unit]
-  if (!from) return ok(value)
-  const to = declared === undefined ? undefined : units[declared]
-  if (!to) return ok(value * from.factor)
-  if (to.dimension !== from.dimension) return err(`${value}${unit} for a metric that is declared in ${declared}`)
-  return ok((value * from.factor) / to.factor)
-}
-
-/** Checks every quantity once, so that playing cannot fail. */
-export function checkUnits(segments: readonly Segment[], declared: string | undefined): string | undefined {
-  for (const quantity of segments.flatMap(quantitiesOf)) {
-    const converted = convert(quantity, declared)
-    if (!converted.ok) return converted.error
-  }
-  return undefined
+/** The first quantity that has no meaning in the series' unit; undefined when all have. */
+export function wrongQuantity(segments: readonly Segment[], convert: Convert): Quantity | undefined {
+  return segments.flatMap(quantitiesOf).find((quantity) => convert(quantity) === undefined)
 }
 
 function quantitiesOf(segment: Segment): Quantity[] {
@@ -137,8 +93,7 @@ export class SeriesPlayer {
   }
 
   #number(quantity: Quantity): number {
-    const converted = convert(quantity, this.#options.unit)
-    return converted.ok ? converted.value : Number.NaN
+    return this.#options.convert(quantity) ?? Number.NaN
   }
 }
 

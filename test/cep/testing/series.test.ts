@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseGiven } from '../../../src/cep/testing/given.ts'
-import { checkUnits, convert, fnv1a32, type Played, SeriesPlayer } from '../../../src/cep/testing/series.ts'
+import { type Convert, fnv1a32, type Played, SeriesPlayer, wrongQuantity } from '../../../src/cep/testing/series.ts'
 import { percentile } from '../../../src/model/distribution.ts'
 
-function play(text: string, steps: number, options: { name?: string; stepMs?: number; unit?: string } = {}): Played[] {
+function play(text: string, steps: number, name = 'x'): Played[] {
   const parsed = parseGiven(text)
   if (!parsed.ok) throw new Error(parsed.error.message)
-  const player = new SeriesPlayer(parsed.value, { name: 'x', stepMs: 10_000, ...options })
+  const player = new SeriesPlayer(parsed.value, { name, stepMs: 10_000, convert: ({ value }) => value })
   return Array.from({ length: steps }, () => player.next())
 }
 
@@ -39,7 +39,7 @@ describe('a given series, played', () => {
   })
 
   it('plays timer samples as one distribution a step', () => {
-    const [step] = play('95x100ms + 5x900ms', 1, { unit: 'ms' })
+    const [step] = play('95x100ms + 5x900ms', 1)
     expect(step).toMatchObject({ count: 100, min: 100, max: 900 })
     if (typeof step !== 'object') throw new Error('expected a distribution')
     expect([percentile(step, 95), percentile(step, 96)]).toEqual([100, 900])
@@ -53,14 +53,14 @@ describe('a given series, played', () => {
       return centre + spread * ((2 * x) / modulus - 1)
     }
     const expected = [draw(100, 10), draw(100, 10), 7, draw(40, 2), draw(40, 2)]
-    expect(play('100 ± 10 for 20s, 7 for 10s, 40 ± 2', 5, { name: 'exceptions.web.a' })).toEqual(expected)
+    expect(play('100 ± 10 for 20s, 7 for 10s, 40 ± 2', 5, 'exceptions.web.a')).toEqual(expected)
   })
 
   it('stays within its noise and is the same in every run', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), (name) => {
-        const values = play('100 ± 10', 50, { name }) as number[]
-        expect(values).toEqual(play('100 ± 10', 50, { name }))
+        const values = play('100 ± 10', 50, name) as number[]
+        expect(values).toEqual(play('100 ± 10', 50, name))
         for (const value of values) expect(Math.abs(value - 100)).toBeLessThanOrEqual(10)
       }),
     )
@@ -74,22 +74,12 @@ describe('a given series, played', () => {
 })
 
 describe('units of given values', () => {
-  it.each([
-    [{ value: 4, unit: 'GiB' }, 'B', 4 * 1024 ** 3],
-    [{ value: 90_000, unit: 'MB' }, 'B', 9e10],
-    [{ value: 200, unit: 'ms' }, 's', 0.2],
-    [{ value: 1.5, unit: 's' }, 'ms', 1500],
-    [{ value: 10, unit: 'Mbit' }, 'B', 1_250_000],
-    [{ value: 5, unit: '%' }, '%', 5],
-    [{ value: 5, unit: '%' }, undefined, 0.05],
-    [{ value: 2, unit: 's' }, undefined, 2000],
-    [{ value: 7, unit: '' }, 'ms', 7],
-  ])('are converted to the declared one: %j in %s is %d', (quantity, declared, expected) => {
-    expect(convert(quantity, declared)).toEqual({ ok: true, value: expected })
-  })
-
-  it('must be of the kind that is declared', () => {
-    const parsed = parseGiven('100ms for 5m, 4GiB')
-    expect(parsed.ok && checkUnits(parsed.value, 'ms')).toContain('4GiB for a metric that is declared in ms')
+  it('are converted to the unit of the data, and one that cannot be is found', () => {
+    const parsed = parseGiven('1s for 10s, 2ms to 4ms for 30s, 4GiB')
+    if (!parsed.ok) throw new Error(parsed.error.message)
+    const inMs: Convert = ({ value, unit }) => ({ ms: value, s: value * 1000 })[unit]
+    expect(wrongQuantity(parsed.value, inMs)).toEqual({ value: 4, unit: 'GiB' })
+    const player = new SeriesPlayer(parsed.value, { name: 'x', stepMs: 10_000, convert: inMs })
+    expect([player.next(), player.next(), player.next(), player.next()]).toEqual([1000, 2, 3, 4])
   })
 })

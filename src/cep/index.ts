@@ -1,0 +1,210 @@
+/**
+ * Cep: runs the rules. It reads engine-log from the first message kept, so that a restart is a replay, feeds the engine
+ * entry by entry, and publishes the transitions that are news while it leads (part-publish.ts).
+ *
+ * It is also where rules get onto the log, when their files differ from what is running, and where the engine's time
+ * comes from: one clock message a second. The one wall-clock decision is the watchdog's: are clock messages coming back?
+ */
+import path from 'node:path'
+import type { Subscription } from 'rxjs'
+import type { Reader } from '../bus/bus.ts'
+import type { Context, Part } from '../bus/part.ts'
+import { reportStatus, type StatusDetails } from '../bus/status.ts'
+import type { LogEntry } from '../model/message.ts'
+import type { Transition } from '../model/transition.ts'
+import { aligned, sleep } from '../runtime/clock.ts'
+import type { Config } from '../runtime/config.ts'
+import { Situation } from '../runtime/log.ts'
+import { Stats } from '../runtime/stats.ts'
+import { Engine } from './engine.ts'
+import { BucketHops } from './part-hops.ts'
+import { Publisher } from './part-publish.ts'
+import { rulesForRunning } from './part-rules.ts'
+import { type TransitionStream, transitionStream } from './part-stream.ts'
+
+const liveStepMs = 1000
+/** A start waits this long for the replay; a longer one goes on behind it, and the part is not ready until it is done. */
+const replayMsMax = 2000
+/** A clock message that has not come back after this long is missed. */
+const clockMissedMs = 5000
+/** Replaying, other work gets its turn this often. */
+const turnMs = 20
+
+export interface CepPart extends Part {
+  /** The engine's transitions as they are computed, for others to compose. */
+  readonly stream: Pick<TransitionStream, 'transitions$' | 'rule'>
+}
+
+export async function startCep(config: Config, context: Context): Promise<CepPart> {
+  const cep = new Cep(config, context)
+  await cep.start()
+  return cep
+}
+
+class Cep implements CepPart {
+  readonly stream: TransitionStream
+  readonly #context: Context
+  readonly #stats = new Stats()
+  readonly #hops = new BucketHops()
+  readonly #publisher: Publisher
+  readonly #engineSituation: Situation
+  readonly #clockSituation: Situation
+  readonly #timers: Subscription[] = []
+  #config: Config
+  #engine: Engine | undefined
+  #reader: Reader | undefined
+  #replayed = false
+  #rulesProblem: string | undefined
+  #rulesHash = ''
+  #clockSeenMs: number
+  #turnMs = 0
+
+  constructor(config: Config, context: Context) {
+    this.#config = config
+    this.#context = context
+    this.#engineSituation = new Situation(context.log)
+    this.#clockSituation = new Situation(context.log)
+    this.#clockSeenMs = context.clock.now()
+    this.#publisher = new Publisher(context, this.#stats)
+    this.stream = transitionStream((entry) => this.#step(entry))
+    this.stream.transitions$.subscribe((transitions) => {
+      this.#publisher.offer(transitions, (transition) => this.#hops.of(transition))
+    })
+    this.#stats.observe('rule_problems', () => (this.#rulesProblem ? 1 : 0))
+  }
+
+  async start(): Promise<void> {
+    const { bus, clock, log } = this.#context
+    this.#reader = bus.readLog('engine-log', 'first', (entry) => this.#read(entry), {
+      lost: (wanted, first) => {
+        this.#stats.count('entries_lost_total', first - wanted)
+        log.warn(`the log no longer has entries ${wanted} to ${first - 1}; going on at ${first}`)
+      },
+      bad: (problem, offset) => {
+        this.#stats.count('bad_messages_total')
+        log.warn(`entry ${offset} of the log cannot be read: ${problem}`)
+      },
+    })
+    this.#timers.push(aligned(1000, clock).subscribe((nowMs) => this.#everySecond(nowMs)))
+    this.#timers.push(reportStatus('cep', this.#context, this.#stats, () => this.#status()))
+    const replay = this.#replay()
+    await Promise.race([replay, sleep(replayMsMax, clock)])
+  }
+
+  /** Rules from files that are right are published; wrong ones change nothing and are told by the rejection. */
+  async reload(config: Config): Promise<void> {
+    this.#config = config
+    await this.#loadRules()
+    if (this.#rulesProblem !== undefined) throw new Error(this.#rulesProblem)
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) timer.unsubscribe()
+    await Promise.race([this.#reader?.caughtUp(), sleep(replayMsMax, this.#context.clock)])
+    await this.#reader?.stop()
+    await this.#publisher.stop()
+    this.stream.end()
+  }
+
+  /** Catches up with the log; then the rules of our files, where they differ from those the log had last. */
+  async #replay(): Promise<void> {
+    const { clock, log } = this.#context
+    const startedMs = clock.now()
+    await this.#reader?.caughtUp()
+    this.#clockSeenMs = clock.now()
+    await this.#loadRules()
+    if (this.#rulesProblem !== undefined) log.error(this.#rulesProblem)
+    await this.#reader?.caughtUp()
+    this.#replayed = true
+    const entries = this.#stats.get('entries_total')
+    if (entries > 1) log.info(`replayed ${entries} entries of the log in ${clock.now() - startedMs} ms`)
+  }
+
+  /** Puts the rules of our files on the log where they differ from those that are there; wrong ones change nothing. */
+  async #loadRules(): Promise<void> {
+    const { bus, log } = this.#context
+    const checked = this.#ownRules()
+    if (!checked.ok) {
+      const running = this.#rulesHash === '' ? 'no rules are running' : 'the former rules keep running'
+      this.#rulesProblem = `the rule files are wrong; ${running}\n${checked.error.join('\n')}`
+      return
+    }
+    this.#rulesProblem = undefined
+    const { message, loaded, absent } = checked.value
+    if (message.hash === this.#rulesHash) return
+    for (const path of absent) log.warn(`${path}: there are no rules there`)
+    try {
+      await bus.publish('rules', message)
+      this.#rulesHash = message.hash
+      log.info(`${loaded.rules.length} rules from ${message.files.length} files (${message.hash})`)
+    } catch (error) {
+      this.#rulesProblem = `the rules cannot be published: ${(error as Error).message}`
+    }
+  }
+
+  #ownRules() {
+    return rulesForRunning(this.#config.rules, path.dirname(this.#config.file))
+  }
+
+  #read(entry: LogEntry): Promise<void> | void {
+    const { clock } = this.#context
+    this.#stats.count('entries_total')
+    if (entry.kind === 'clock') this.#clockSeenMs = clock.now()
+    if (entry.kind === 'rules') this.#rulesHash = entry.message.hash
+    this.#hops.note(entry)
+    this.stream.push(entry)
+    if (this.#replayed || clock.now() - this.#turnMs < turnMs) return
+    return new Promise((resolve) =>
+      setImmediate(() => {
+        this.#turnMs = clock.now()
+        resolve()
+      }),
+    )
+  }
+
+  #step(entry: LogEntry): readonly Transition[] {
+    this.#engine ??= this.#newEngine(entry)
+    try {
+      return this.#engine.step(entry)
+    } catch (error) {
+      this.#stats.count('engine_errors_total')
+      this.#engineSituation.bad(`the engine failed on ${entry.kind} at ${entry.offset}: ${(error as Error).stack}`)
+      return []
+    }
+  }
+
+  /** The log's beginning may be gone, and with it the rules that ran then; our files are the best guess. */
+  #newEngine(first: LogEntry): Engine {
+    const checked = first.offset > 0 ? this.#ownRules() : undefined
+    if (!checked?.ok) return new Engine({ defaultStepMs: liveStepMs })
+    this.#rulesHash = checked.value.message.hash
+    return new Engine({ defaultStepMs: liveStepMs, rules: checked.value.loaded })
+  }
+
+  #everySecond(nowMs: number): void {
+    const { bus, clock, instance } = this.#context
+    // After a sleep the seconds that passed come in a row; only the present one is true.
+    if (clock.now() - nowMs < 1000) bus.publish('clock', { process: instance, nowMs }).catch(() => {})
+    if (!this.#replayed) return
+    if (clock.now() - this.#clockSeenMs > clockMissedMs) {
+      this.#clockSituation.bad('clock messages do not come back from the bus: rules are not being evaluated')
+    } else this.#clockSituation.good('clock messages come back again: rules are evaluated')
+  }
+
+  #status(): StatusDetails {
+    const problem = this.#clockSituation.problem ?? this.#publisher.problem ?? this.#engineSituation.problem
+    const engine = this.#engine?.status() ?? { rulesHash: '', sources: [], rules: [] }
+    const lastBucketMs = engine.rules.reduce((last, rule) => Math.max(last, rule.lastBucketMs), 0)
+    const rulesProblem = this.#rulesProblem
+    return {
+      ready: this.#replayed && this.#clockSituation.problem === undefined,
+      ...((problem ?? rulesProblem) !== undefined && { problem: problem ?? firstLine(rulesProblem) }),
+      ...(lastBucketMs > 0 && { lastBucketMs }),
+      engine: { ...engine, leader: this.#publisher.leads, ...(rulesProblem !== undefined && { rulesProblem }) },
+    }
+  }
+}
+
+function firstLine(text = ''): string {
+  return text.split('\n', 1)[0] as string
+}

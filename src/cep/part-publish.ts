@@ -1,0 +1,184 @@
+/**
+ * Publish: transitions onto alerts-log, only while this process leads, each exactly as often as it is news.
+ *
+ * A standby computes the same transitions and keeps those that it has not yet seen on alerts-log; whoever gets the lock
+ * publishes what is left. So a crash between computing and publishing loses nothing, and a restart repeats nothing.
+ * A group's transitions stand on the log in the order of their buckets, also when the bus refuses some for a while.
+ *
+ *   standby --lock won, alerts-log read to its end--> leading --lock lost--> standby
+ */
+import type { Bus, Lock, Reader } from '../bus/bus.ts'
+import type { Context } from '../bus/part.ts'
+import type { Hops } from '../model/message.ts'
+import { fingerprint, type Transition } from '../model/transition.ts'
+import { sleep } from '../runtime/clock.ts'
+import { Situation } from '../runtime/log.ts'
+import type { Stats } from '../runtime/stats.ts'
+import { Ledger } from './part-ledger.ts'
+
+/** Transitions kept while nobody may publish; beyond it the oldest go, counted. */
+export const waitingMax = 20_000
+const retryMsMax = 5000
+/** How long an orderly stop waits for what is under way. */
+const drainMsMax = 5000
+
+interface Waiting {
+  transition: Transition
+  hops: Hops
+  /** Refused by the bus once: no longer to be compared with the ledger, which has it already. */
+  retried: boolean
+}
+
+export class Publisher {
+  readonly #context: Context
+  readonly #stats: Stats
+  readonly #situation: Situation
+  readonly #ledger = new Ledger()
+  readonly #told: Reader
+  readonly #ending = new AbortController()
+  readonly #waiting: Waiting[] = []
+  #lock: Lock | undefined
+  #leads = false
+  #pumping: Promise<void> | undefined
+  readonly #leading: Promise<void>
+
+  constructor(context: Context, stats: Stats) {
+    this.#context = context
+    this.#stats = stats
+    this.#situation = new Situation(context.log)
+    this.#told = context.bus.readLog('alerts-log', 'first', (entry) => {
+      if (entry.kind === 'transitions') this.#heard(entry.message)
+    })
+    stats.observe('transitions_waiting', () => this.#waiting.length)
+    this.#leading = this.#lead(context.bus)
+  }
+
+  get leads(): boolean {
+    return this.#leads
+  }
+
+  get problem(): string | undefined {
+    return this.#situation.problem
+  }
+
+  /** Takes what the engine computed; published at once where this process leads. */
+  offer(transitions: readonly Transition[], hopsOf: (transition: Transition) => Hops): void {
+    for (const transition of transitions) {
+      this.#stats.count('transitions_total')
+      this.#waiting.push({ transition, hops: hopsOf(transition), retried: false })
+    }
+    while (this.#waiting.length > waitingMax) {
+      this.#waiting.shift()
+      this.#stats.count('transitions_dropped_total')
+    }
+    this.#pump()
+  }
+
+  /** Publishes what is left, within a bound, and gives up the lock. */
+  async stop(): Promise<void> {
+    const { clock } = this.#context
+    await Promise.race([this.#drained(), sleep(drainMsMax, clock)])
+    this.#ending.abort()
+    await this.#leading
+    await this.#told.stop()
+    await this.#lock?.release()
+  }
+
+  async #drained(): Promise<void> {
+    while (this.#leads && (this.#waiting.length > 0 || this.#pumping)) await this.#pump()
+  }
+
+  /** Gets the lock, again and again; leads once alerts-log has been read to its end, so as to know what was told. */
+  async #lead(bus: Bus): Promise<void> {
+    const { clock, log } = this.#context
+    const { signal } = this.#ending
+    while (!signal.aborted) {
+      try {
+        const lock = await bus.lock('cep', signal)
+        this.#lock = lock
+        await Promise.race([this.#told.caughtUp(), lock.lost, abortOf(signal)])
+        if (signal.aborted) return
+        this.#leads = true
+        log.debug('this engine leads')
+        this.#pump()
+        await Promise.race([lock.lost, abortOf(signal)])
+        this.#leads = false
+        if (!signal.aborted) log.warn('another engine leads now, or the bus is gone; standing by')
+      } catch (error) {
+        if (!signal.aborted) this.#situation.bad(`the lock for publishing cannot be had: ${(error as Error).message}`)
+        await sleep(1000, clock, signal)
+      }
+    }
+  }
+
+  /** Another engine, or we in an earlier life, told this. */
+  #heard(transition: Transition): void {
+    this.#ledger.note(transition)
+    const same = this.#waiting.findIndex((waiting) => waiting.transition.id === transition.id)
+    if (same >= 0) this.#waiting.splice(same, 1)
+    while (this.#waiting[0] && !this.#isNews(this.#waiting[0])) this.#waiting.shift()
+  }
+
+  #isNews({ transition, retried }: Waiting): boolean {
+    return retried || this.#ledger.isNews(transition)
+  }
+
+  #pump(): Promise<void> | undefined {
+    if (this.#leads && this.#waiting.length > 0) {
+      this.#pumping ??= this.#publishAll().finally(() => {
+        this.#pumping = undefined
+      })
+    }
+    return this.#pumping
+  }
+
+  async #publishAll(): Promise<void> {
+    for (let delayMs = 100; this.#leads && this.#waiting.length > 0; ) {
+      const refused = await this.#publishRound(this.#takeRound())
+      if (refused.length === 0) {
+        delayMs = 100
+        this.#situation.good('transitions are published again')
+        continue
+      }
+      this.#waiting.unshift(...refused)
+      await sleep(delayMs, this.#context.clock, this.#ending.signal)
+      if (this.#ending.signal.aborted) return
+      delayMs = Math.min(retryMsMax, delayMs * 2)
+    }
+  }
+
+  /** The first waiting transition of each group: a group's next one goes only after the bus has taken this one. */
+  #takeRound(): Waiting[] {
+    const round = new Map<string, Waiting>()
+    const later: Waiting[] = []
+    for (const waiting of this.#waiting.splice(0)) {
+      const group = fingerprint(waiting.transition)
+      if (round.has(group)) later.push(waiting)
+      else if (this.#isNews(waiting)) round.set(group, waiting)
+    }
+    this.#waiting.push(...later)
+    return [...round.values()]
+  }
+
+  /** Hands a round to the bus; gives back what was refused. */
+  async #publishRound(round: readonly Waiting[]): Promise<Waiting[]> {
+    const { bus, clock } = this.#context
+    const sent = round.map(({ transition, hops }) => {
+      this.#ledger.note(transition)
+      return bus.publish(`transitions.${transition.rule}`, transition, { ...hops, ruleMs: clock.now() })
+    })
+    const outcomes = await Promise.allSettled(sent)
+    const refused = round.filter((_, i) => outcomes[i]?.status === 'rejected')
+    this.#stats.count('transitions_published_total', round.length - refused.length)
+    const reason = outcomes.find((outcome) => outcome.status === 'rejected')?.reason as Error | undefined
+    if (reason) this.#situation.bad(`transitions cannot be published: ${reason.message}`)
+    return refused.map((waiting) => ({ ...waiting, retried: true }))
+  }
+}
+
+function abortOf(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

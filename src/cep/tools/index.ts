@@ -1,0 +1,3 @@
+/** Rule tools: what `tocsin rules …` does. Each reads the files named and gives back text and an exit status. */
+export { type Outcome, rulesCheck } from './check.ts'
+export { rulesTest } from './test.ts'
