@@ -1,0 +1,100 @@
+/**
+ * Console memory: what the console knows, read from the bus and nowhere else.
+ *
+ * On start both logs are replayed from their first message. Replaying lets other work of the process through every
+ * `turnMs`, and readiness waits for it only a moment: an engine's or an alert's page is useful before two hours of
+ * graphs are.
+ */
+import type { Reader } from '../bus/bus.ts'
+import type { Context } from '../bus/part.ts'
+import type { LogEntry } from '../model/message.ts'
+import { type Clock, sleep } from '../runtime/clock.ts'
+import type { Stats } from '../runtime/stats.ts'
+import { AlertMemory } from './alert-memory.ts'
+import { RuleHistory } from './rule-history.ts'
+import { SeriesStore } from './series-store.ts'
+import { StatusMemory } from './status-memory.ts'
+import type { EventView } from './view.ts'
+
+export const eventsMax = 500
+const turnMs = 20
+const waitForReplayMs = 1000
+
+export class ConsoleMemory {
+  readonly series: SeriesStore
+  readonly alerts: AlertMemory
+  readonly status: StatusMemory
+  readonly rules: RuleHistory
+  readonly #events: EventView[] = []
+  readonly #stats: Stats
+  readonly #clock: Clock
+  #turnEndsMs = 0
+
+  constructor(seriesMax: number, clock: Clock, stats: Stats) {
+    this.#stats = stats
+    this.#clock = clock
+    this.series = new SeriesStore({ seriesMax, stats, now: () => clock.now() })
+    this.alerts = new AlertMemory(stats)
+    this.status = new StatusMemory(stats)
+    this.rules = new RuleHistory(stats)
+  }
+
+  /** The newest last. */
+  get events(): readonly EventView[] {
+    return this.#events
+  }
+
+  /** Begins reading; resolves when the past has been read or a moment has passed. */
+  async read({ bus, clock }: Context, onAlert: () => void): Promise<() => Promise<void>> {
+    const trouble = {
+      bad: () => this.#stats.count('log_entries_bad_total'),
+      lost: (wanted: number, first: number) => this.#stats.count('log_entries_lost_total', first - wanted),
+    }
+    const statuses = bus.onStatus((status) => {
+      this.status.hear(status, clock.now())
+      if (status.engine) this.rules.hear(status.engine)
+    })
+    const readers: Reader[] = [
+      bus.readLog('alerts-log', 'first', (entry) => this.#hearAlert(entry, onAlert), trouble),
+      bus.readLog('engine-log', 'first', (entry) => this.#hearEngine(entry), trouble),
+    ]
+    const replayed = Promise.all(readers.map((reader) => reader.caughtUp()))
+    const patience = new AbortController()
+    await Promise.race([replayed, sleep(waitForReplayMs, clock, patience.signal)])
+    patience.abort()
+    return async () => void (await Promise.all([statuses, ...readers].map((reader) => reader.stop())))
+  }
+
+  #hearEngine(entry: LogEntry): Promise<void> | undefined {
+    if (entry.kind === 'metrics') this.series.addMetrics(entry.message)
+    else if (entry.kind === 'checks') this.series.addChecks(entry.message)
+    else if (entry.kind === 'markers') this.series.mark(entry.message)
+    else if (entry.kind === 'events') {
+      const { name, atMs, tags, text } = entry.message
+      this.#events.push({ name, atMs, tags, ...(text !== undefined && { text }) })
+      if (this.#events.length > eventsMax) this.#events.shift()
+    }
+    return this.#takeTurns()
+  }
+
+  #hearAlert(entry: LogEntry, onAlert: () => void): Promise<void> | undefined {
+    if (entry.kind === 'receipts') this.alerts.hearReceipt(entry.message)
+    if (entry.kind === 'transitions') {
+      this.rules.learn(entry.message)
+      if (this.alerts.hear(entry.message)) onAlert()
+    }
+    return this.#takeTurns()
+  }
+
+  /** Lets the rest of the process have its turn when a replay has run for a while. */
+  #takeTurns(): Promise<void> | undefined {
+    const nowMs = this.#clock.now()
+    if (nowMs < this.#turnEndsMs) return undefined
+    return new Promise((resolve) =>
+      setImmediate(() => {
+        this.#turnEndsMs = this.#clock.now() + turnMs
+        resolve()
+      }),
+    )
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * Views: the JSON that the API answers and the stream carries. The browser part imports these types and nothing else of
+ * the server.
+ */
+import type { Level } from '../model/transition.ts'
+
+export interface AlertView {
+  /** Identity of the episode: changes when the same group fires again. */
+  id: string
+  fingerprint: string
+  state: 'firing' | 'resolved' | 'forgotten'
+  level: 'warn' | 'crit'
+  worstLevel: 'warn' | 'crit'
+  rule: string
+  groupKey: string
+  group: readonly { name: string; value: string }[]
+  sinceMs: number
+  raisedMs: number
+  endedMs?: number
+  say: string
+  reason: string
+  endReason?: string
+  /** The compared value when it was last told, as a person reads it. */
+  text: string
+  hidden: boolean
+  blind: boolean
+  nodata: boolean
+  partial?: { alive: number; known: number }
+  runbook?: string
+  tags: Readonly<Record<string, string>>
+}
+
+/** How much of the truth the console can see: `quiet` is only said when everything is seen. */
+export interface OutlookView {
+  sight: 'clear' | 'partial' | 'none'
+  /** Why it is not clear, one clause each, the gravest first. */
+  reasons: readonly string[]
+  /** The engine's last closed bucket, epoch ms. */
+  engineBucketMs?: number
+}
+
+export interface PartView {
+  part: string
+  instance: string
+  host: string
+  state: 'ready' | 'unready' | 'silent'
+  /** When it last reported, epoch ms. */
+  heardMs: number
+  startedMs: number
+  problem?: string
+  lastBucketMs?: number
+}
+
+export interface SourceView {
+  source: string
+  name: string
+  state: 'live' | 'dead' | 'gone'
+  lastBucketMs: number
+  latenessMs: number
+}
+
+export type RuleState = 'ok' | 'pending' | 'warn' | 'crit' | 'nodata' | 'blind' | 'stopped' | 'unknown'
+
+export interface RuleView {
+  name: string
+  file: string
+  state: RuleState
+  stepMs: number
+  /** Present only where it differs from what most rules of the same step have; see HeartbeatView. */
+  lastBucketMs?: number
+  problem?: string
+  groupCount: number
+  /** Groups of the engine's status by state; bounded by its `statusGroupsMax`. */
+  counts: Partial<Record<RuleState, number>>
+}
+
+export interface GroupView {
+  key: string
+  level: Level
+  state: RuleState
+  pending?: { level: 'warn' | 'crit'; sinceMs: number }
+  hidden: boolean
+  partial: boolean
+  sinceMs: number
+  value: number | null
+  text: string
+  threshold: number | null
+}
+
+export interface TransitionView {
+  id: string
+  groupKey: string
+  bucketMs: number
+  from: Level
+  to: Level
+  hidden: boolean
+  blind: boolean
+  reason: string
+}
+
+export interface ReceiptView {
+  groupKey: string
+  receiver: string
+  kind: 'firing' | 'resolved'
+  outcome: 'delivered' | 'failed' | 'dead'
+  attempt: number
+  atMs: number
+  detail: string
+}
+
+export interface RuleDetailView {
+  rule: RuleView
+  lastBucketMs: number
+  levels: { warn?: string; crit?: string }
+  say?: string
+  runbook?: string
+  groups: readonly GroupView[]
+  transitions: readonly TransitionView[]
+  receipts: readonly ReceiptView[]
+}
+
+/** One group's compared value over time. */
+export interface GroupLineView {
+  key: string
+  threshold: number | null
+  values: readonly (number | null)[]
+}
+
+export interface RuleGraphView {
+  startMs: number
+  stepMs: number
+  lines: readonly GroupLineView[]
+}
+
+export interface LineView {
+  /** The kept names' values, joined by `/`; empty where the path keeps nothing. */
+  name: string
+  /** How often the series reports; longer than the grid means that holes in between are normal. */
+  stepMs: number
+  values: readonly (number | null)[]
+}
+
+export interface TargetView {
+  target: string
+  how: string
+  /** Time of the first value, epoch ms; 0 when the range is empty. */
+  startMs: number
+  stepMs: number
+  lines: readonly LineView[]
+  linesLeftOut?: number
+}
+
+export interface GraphTargetView {
+  target: string
+  /** Stands before the kept names in the legend. */
+  name?: string
+}
+
+export interface GraphView {
+  title: string
+  unit?: string
+  stacked: boolean
+  targets: readonly GraphTargetView[]
+}
+
+export interface DashboardView {
+  /** From the file's name; what stands in the page's address. */
+  name: string
+  title: string
+  about?: string
+  graphs: readonly GraphView[]
+}
+
+export interface DashboardsView {
+  dashboards: readonly Pick<DashboardView, 'name' | 'title'>[]
+  /** Located problems of files that cannot be used; their former version is shown. */
+  problems: readonly string[]
+}
+
+export interface MailView {
+  id: string
+  atMs: number
+  from: string
+  to: string
+  subject: string
+  text: string
+  hasHtml: boolean
+}
+
+export interface EventView {
+  name: string
+  atMs: number
+  tags: Readonly<Record<string, string>>
+  text?: string
+}
+
+/** The first event of a stream: everything the console's frame and home page show. */
+export interface HelloView {
+  alerts: readonly AlertView[]
+  rules: readonly RuleView[]
+  parts: readonly PartView[]
+  sources: readonly SourceView[]
+  dashboards: DashboardsView
+  mailbox: boolean
+  rulesProblem?: string
+}
+
+/** Keyed items that changed and keys that went. */
+export interface ChangeView<T> {
+  set: readonly T[]
+  gone: readonly string[]
+}
+
+/** Each second. */
+export interface HeartbeatView {
+  nowMs: number
+  outlook: OutlookView
+  firing: { crit: number; warn: number }
+  /** Last evaluation of most rules, by step. */
+  lastBucketMsByStep: Readonly<Record<string, number>>
+  /** Present values of firing alerts by fingerprint, where they changed. */
+  values?: Readonly<Record<string, string>>
+}
