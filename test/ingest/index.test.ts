@@ -7,7 +7,7 @@ import { type IngestPart, startIngest } from '../../src/ingest/index.ts'
 import type { LogEntry } from '../../src/model/message.ts'
 import type { HostPort } from '../../src/runtime/config.ts'
 import { until } from '../support/until.ts'
-import { configFor, counterTotal, markers, metrics, openWorld, type World } from './support.ts'
+import { configFor, counterTotal, markers, metrics, openWorld, type World } from '../support/world.ts'
 
 let world: World
 let part: IngestPart | undefined

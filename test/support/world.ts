@@ -1,4 +1,4 @@
-/** What the ingest tests share: a memory bus whose engine-log is read along, and lines in the log as text. */
+/** A part's surroundings in a test: a memory bus whose engine-log is read along, and lines in the log as text. */
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
