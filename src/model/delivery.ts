@@ -27,6 +27,8 @@ export interface Receipt {
   /** The receiver's own words, shortened. */
   detail: string
   retryMs?: number
+  /** Addresses that have not taken it yet, where others have; only they are tried again. */
+  remaining?: readonly string[]
   /** What was told, for pages and history: alert fingerprint, transition and kind. */
   fingerprint: string
   transition: string

@@ -106,3 +106,8 @@ export function formatUtc(atMs: number): string {
 export function formatIso(atMs: number): string {
   return new Date(atMs).toISOString()
 }
+
+/** `Sun, 01 Mar 2026 13:05:09 +0000`, as mail headers have it. */
+export function formatMailDate(atMs: number): string {
+  return new Date(atMs).toUTCString().replace('GMT', '+0000')
+}

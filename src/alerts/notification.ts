@@ -1,0 +1,76 @@
+/**
+ * Notification: one thing to tell one receiver, as it waits in the outbox and as receivers render it.
+ *
+ * Plain data and complete: whoever sends it needs nothing else, so it survives restarts and rule deletions. Its key is
+ * made of what is told and to whom, never of when, so a replay of the log makes the same key and a receiver that
+ * honours keys hears each thing once.
+ *
+ *     due ──claim──→ claimed ──receipt──→ delivered
+ *      ↑                │───────────────→ dead (given up, visible)
+ *      └──── failed ←───┘  (retried at retryMs)
+ */
+import { createHash } from 'node:crypto'
+import type { Alert, BadLevel } from '../model/alert.ts'
+import type { Hops } from '../model/message.ts'
+
+export type NotificationKind = 'firing' | 'reminder' | 'resolved' | 'forgotten'
+export type NotificationState = 'due' | 'claimed' | 'failed' | 'delivered' | 'dead'
+
+/** What receivers see of an alert. */
+export type ToldAlert = Omit<Alert, 'applied' | 'bucketMs'>
+
+export interface Notification {
+  key: string
+  receiver: string
+  kind: NotificationKind
+  rule: string
+  /** The worst level among `alerts`. */
+  level: BadLevel
+  /** One, or the members of a summary: at most `summaryAlertsMax`, without their series. */
+  alerts: readonly ToldAlert[]
+  /** Members of the summary beyond those listed. */
+  moreCount: number
+  /** Why it is told: the decision's reason. */
+  reason: string
+  /** Keys of the first notifications about these alerts to this receiver; mails thread under them. */
+  threads: readonly string[]
+  /** Keys of earlier notifications to the same receiver that must be settled first. */
+  after: readonly string[]
+  /** Of a resolved or forgotten notice: keys of the pages it ends. When none of them arrived, neither does this. */
+  ends: readonly string[]
+  hops: Hops
+  /** Log time of the decision, epoch ms. */
+  atMs: number
+  /** Transition that led to it; of a summary, that of its first member. */
+  transition: string
+  state: NotificationState
+  attempt: number
+  firstClaimMs?: number
+  retryMs?: number
+  detail?: string
+  /** Why it will not be sent: the outbox makes it a dead letter. */
+  doomed?: string
+  /** Sent by a person to see whether it arrives. */
+  isTest?: boolean
+  /** Addresses that have not taken it yet, where some have. */
+  remaining?: readonly string[]
+}
+
+export const summaryAlertsMax = 200
+
+/** The same at every attempt, replay and engine; 32 hexadecimal digits. */
+export function notificationKey(kind: NotificationKind, receiver: string, about: readonly string[]): string {
+  return createHash('sha256')
+    .update(JSON.stringify([kind, receiver, [...about].sort()]))
+    .digest('hex')
+    .slice(0, 32)
+}
+
+/** An alert as told; members of a summary go without their bulk. */
+export function told({ applied: _, bucketMs: __, ...alert }: Alert, inSummary: boolean): ToldAlert {
+  return inSummary ? { ...alert, series: { stepMs: alert.series.stepMs, values: [] }, values: [] } : alert
+}
+
+export function isOpen({ state }: Notification): boolean {
+  return state !== 'delivered' && state !== 'dead'
+}

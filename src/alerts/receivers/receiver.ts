@@ -1,0 +1,31 @@
+/**
+ * Receiver: the way to one person or program. Two adapters: email.ts and webhook.ts.
+ */
+import type { Notification } from '../notification.ts'
+
+export interface Receiver {
+  /** Tries once. Never rejects: what went wrong is part of the answer. Gives up when the signal is aborted. */
+  send(notification: Notification, signal: AbortSignal): Promise<Delivery>
+  /** Lets go of idle connections. */
+  close(): void
+}
+
+/** What became of one try. `detail` is the receiver's own words, for people. */
+export type Delivery =
+  | { outcome: 'delivered'; detail: string }
+  /** Worth another try, not before `retryAfterMs` from now; `unreachable` when it never got to judge the message. */
+  | {
+      outcome: 'failed'
+      detail: string
+      unreachable: boolean
+      retryAfterMs?: number
+      remaining?: readonly string[]
+    }
+  /** The receiver will never take this. */
+  | { outcome: 'refused'; detail: string }
+
+export const detailCharactersMax = 300
+
+export function shortened(text: string, charactersMax: number): string {
+  return text.length <= charactersMax ? text : `${text.slice(0, charactersMax - 1).trimEnd()}…`
+}

@@ -1,0 +1,196 @@
+/**
+ * Webhook: notifications as JSON by HTTP POST, signed.
+ *
+ * The body is described by `WebhookBody`; `version` grows when a field changes its meaning, new fields may come at any
+ * time. Headers:
+ *
+ *     Idempotency-Key, X-Tocsin-Delivery    the same at every attempt: whoever honours it hears each thing once
+ *     X-Tocsin-Timestamp                    seconds since 1970, when it was sent
+ *     X-Tocsin-Signature                    sha256=<hex HMAC-SHA-256 over `<timestamp>.<body>`, with the secret>
+ *
+ * To verify: compute the HMAC over the timestamp header, a dot and the body's bytes as they came, compare in constant
+ * time, and refuse timestamps older than some minutes. 2xx is taken as delivered; 408, 429 (Retry-After is honoured),
+ * 5xx and whatever the network does are tried again; every other answer is a refusal. Redirects are not followed.
+ */
+import { createHmac } from 'node:crypto'
+import http from 'node:http'
+import https from 'node:https'
+import { type Clock, formatIso } from '../../runtime/clock.ts'
+import type { WebhookReceiver } from '../../runtime/config.ts'
+import { strikeSecrets } from '../../runtime/secrets.ts'
+import type { Notification, NotificationKind, ToldAlert } from '../notification.ts'
+import { type Delivery, detailCharactersMax, type Receiver, shortened } from './receiver.ts'
+import { consoleLink, oneLine, wording } from './wording.ts'
+
+export interface WebhookBody {
+  version: 1
+  /** The idempotency key. */
+  key: string
+  kind: NotificationKind
+  /** The worst level told of: warn or crit. */
+  level: string
+  rule: string
+  /** One line for people. */
+  title: string
+  /** When this attempt was sent, RFC 3339. */
+  sentAt: string
+  alerts: readonly WebhookAlert[]
+  /** Alerts of a summary that are not listed. */
+  moreCount: number
+  /** When it passed each edge, epoch ms, as far as known. */
+  hops: { packetMs?: number; flushMs?: number; ruleMs?: number; sendMs: number }
+}
+
+export interface WebhookAlert {
+  /** The alert's identity: rule and group. */
+  fingerprint: string
+  state: ToldAlert['state']
+  level: string
+  rule: string
+  group: Readonly<Record<string, string>>
+  groupKey: string
+  tags: Readonly<Record<string, string>>
+  since: string
+  ended?: string
+  say: string
+  reason: string
+  values: readonly { name: string; value: number | null; text: string }[]
+  /** Set while nothing is known of it: its data or its sources are gone. */
+  nodata: boolean
+  runbook?: string
+  url: string
+}
+
+export interface WebhookOptions {
+  clock: Clock
+  consoleUrl: string
+  connectionsMax: number
+}
+
+const answerBytesMax = 4096
+
+export function openWebhook(config: WebhookReceiver, options: WebhookOptions): Receiver {
+  const { protocol } = new URL(config.url)
+  const agentOptions = { keepAlive: true, maxSockets: options.connectionsMax, timeout: 20_000 }
+  const agent = protocol === 'https:' ? new https.Agent(agentOptions) : new http.Agent(agentOptions)
+  return {
+    send: async (notification, signal) => {
+      const sendMs = options.clock.now()
+      const body = Buffer.from(JSON.stringify(webhookBody(notification, options.consoleUrl, sendMs)))
+      const headers = { ...headersOf(notification), ...signature(body, config.secret, sendMs) }
+      return post(config.url, { agent, headers, body, signal })
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+export function webhookBody(notification: Notification, consoleUrl: string, sendMs: number): WebhookBody {
+  const { key, kind, level, rule, alerts, moreCount, hops } = notification
+  const title = wording(notification, { consoleUrl, sendMs, timeZone: 'UTC' }).subject
+  return {
+    version: 1,
+    key,
+    kind,
+    level,
+    rule,
+    title,
+    sentAt: formatIso(sendMs),
+    alerts: alerts.map((alert) => webhookAlert(alert, consoleUrl)),
+    moreCount,
+    hops: { ...hops, sendMs },
+  }
+}
+
+function webhookAlert(alert: ToldAlert, consoleUrl: string): WebhookAlert {
+  const { fingerprint, state, level, rule, group, groupKey, tags, say, reason, values, nodata, runbook } = alert
+  return {
+    fingerprint,
+    state,
+    level,
+    rule,
+    group: Object.fromEntries(group.map(({ name, value }) => [name, value])),
+    groupKey,
+    tags,
+    since: formatIso(alert.sinceMs),
+    ...(alert.endedMs !== undefined && { ended: formatIso(alert.endedMs) }),
+    say,
+    reason,
+    values: values.map(({ name, value, text }) => ({ name, value, text })),
+    nodata,
+    ...(runbook !== undefined && { runbook }),
+    url: consoleLink(alert, consoleUrl),
+  }
+}
+
+function headersOf({ key }: Notification): Record<string, string> {
+  return {
+    'content-type': 'application/json',
+    'user-agent': 'tocsin',
+    'idempotency-key': key,
+    'x-tocsin-delivery': key,
+  }
+}
+
+function signature(body: Buffer, secret: string | undefined, sendMs: number): Record<string, string> {
+  const timestamp = String(Math.floor(sendMs / 1000))
+  if (secret === undefined) return { 'x-tocsin-timestamp': timestamp }
+  const digest = createHmac('sha256', secret).update(`${timestamp}.`).update(body).digest('hex')
+  return { 'x-tocsin-timestamp': timestamp, 'x-tocsin-signature': `sha256=${digest}` }
+}
+
+interface Post {
+  agent: http.Agent
+  headers: Record<string, string>
+  body: Buffer
+  signal: AbortSignal
+}
+
+/** One POST; once more, at once, when a kept connection turns out to be gone before anything was answered. */
+function post(url: string, { agent, headers, body, signal }: Post, isSecond = false): Promise<Delivery> {
+  return new Promise((resolve) => {
+    const { request } = url.startsWith('https:') ? https : http
+    const length = { 'content-length': String(body.length) }
+    const asked = request(url, { method: 'POST', agent, headers: { ...headers, ...length }, signal })
+    asked.once('response', (response) => resolve(read(response)))
+    asked.once('error', (error: NodeJS.ErrnoException) => {
+      const wasKept = asked.reusedSocket && error.code === 'ECONNRESET' && !isSecond && !signal.aborted
+      if (wasKept) return resolve(post(url, { agent, headers, body, signal }, true))
+      const detail = signal.aborted ? 'no answer in time' : words(error.message || String(error.code))
+      resolve({ outcome: 'failed', detail, unreachable: true })
+    })
+    asked.end(body)
+  })
+}
+
+/** The status decides; of the answer's text the beginning is kept for people. */
+async function read(response: http.IncomingMessage): Promise<Delivery> {
+  const { statusCode = 0, headers } = response
+  const text = await beginning(response)
+  const detail = words(`HTTP ${statusCode}${text ? `: ${text}` : ''}`)
+  if (statusCode >= 200 && statusCode < 300) return { outcome: 'delivered', detail }
+  if (statusCode !== 408 && statusCode !== 429 && statusCode < 500) return { outcome: 'refused', detail }
+  const retryAfterMs = retryAfter(headers['retry-after'])
+  return { outcome: 'failed', detail, unreachable: false, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+}
+
+async function beginning(response: http.IncomingMessage): Promise<string> {
+  let text = ''
+  try {
+    for await (const chunk of response) {
+      text += String(chunk)
+      if (text.length > answerBytesMax) break
+    }
+  } catch {
+    // The status has been said; the rest of the answer matters to nobody.
+  }
+  return text.slice(0, answerBytesMax)
+}
+
+/** Seconds; a date is not worth a clock comparison and counts as not said. */
+function retryAfter(header: string | undefined): number | undefined {
+  return header !== undefined && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : undefined
+}
+
+function words(text: string): string {
+  return shortened(strikeSecrets(oneLine(text)), detailCharactersMax)
+}

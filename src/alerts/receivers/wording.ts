@@ -1,0 +1,253 @@
+/**
+ * Wording: a notification in words, for every receiver that people read. Pure; the time of sending comes in.
+ */
+import type { BadLevel } from '../../model/alert.ts'
+import { formatDuration } from '../../model/duration.ts'
+import { formatLocal, formatUtc } from '../../runtime/clock.ts'
+import type { Notification, ToldAlert } from '../notification.ts'
+import { shortened } from './receiver.ts'
+
+export interface WordingContext {
+  /** Without a slash at its end. */
+  consoleUrl: string
+  sendMs: number
+  /** IANA zone for local times; the machine's by default. */
+  timeZone?: string | undefined
+}
+
+/** One labelled line; a link where `href` is set. */
+export interface Line {
+  label: string
+  text: string
+  href?: string
+}
+
+export interface Wording {
+  subject: string
+  /** `CRIT`, `OK after 4m10s`, … */
+  status: string
+  /** Colours go by this. */
+  tone: BadLevel | 'ok' | 'gone'
+  /** Rule, and group where there is one. */
+  title: string
+  /** What the rule says, or its reason. */
+  say: string
+  lines: Line[]
+  /** Members of a summary, one line each. */
+  members: string[]
+  /** packet → flush → rule → send. */
+  path: string
+}
+
+const subjectCharactersMax = 150
+const textCharactersMax = 2_000
+const membersShownMax = 100
+
+export function wording(notification: Notification, context: WordingContext): Wording {
+  const [alert] = notification.alerts as [ToldAlert, ...ToldAlert[]]
+  const isSummary = notification.alerts.length > 1
+  const status = statusOf(notification, context)
+  const group = alert.groupKey === 'all' ? '' : alert.groupKey
+  return {
+    subject: shortened(
+      oneLine(isSummary ? summarySubject(notification) : subject(notification, alert, status)),
+      subjectCharactersMax,
+    ),
+    status,
+    tone: toneOf(notification),
+    title: isSummary
+      ? `${notification.rule}: ${countOf(notification)} groups`
+      : group
+        ? `${alert.rule} · ${group}`
+        : alert.rule,
+    say: isSummary ? '' : sayOf(alert),
+    lines: isSummary ? summaryLines(notification, alert, context) : lines(notification, alert, context),
+    members: isSummary ? memberLines(notification) : [],
+    path: hopPath(notification, context.sendMs),
+  }
+}
+
+function isEnd({ kind }: Notification): boolean {
+  return kind === 'resolved' || kind === 'forgotten'
+}
+
+function toneOf({ kind, level, alerts, isTest }: Notification): Wording['tone'] {
+  if (kind === 'forgotten' || isTest) return 'gone'
+  return kind === 'resolved' || alerts.every(({ state }) => state !== 'firing') ? 'ok' : level
+}
+
+function statusOf(notification: Notification, { sendMs }: WordingContext): string {
+  const { kind, level, alerts, isTest } = notification
+  const [alert] = alerts as [ToldAlert, ...ToldAlert[]]
+  if (isTest) return 'TEST'
+  if (kind === 'reminder') return `${level.toUpperCase()}, still, for ${age(sendMs - alert.sinceMs)}`
+  if (!isEnd(notification)) return toneOf(notification) === 'ok' ? 'OK again already' : level.toUpperCase()
+  const lasted = age((alert.endedMs ?? sendMs) - alert.sinceMs)
+  return kind === 'forgotten' ? `GONE after ${lasted}` : `OK after ${lasted}`
+}
+
+/** `CRIT verifier: 6.3% of requests fail · http_5xx_spike`: what matters within a phone's first 40 characters. */
+function subject(notification: Notification, alert: ToldAlert, status: string): string {
+  const group = alert.groupKey === 'all' ? '' : alert.groupKey
+  const word = status.split(/[ ,]/)[0] as string
+  const head = group ? `${word} ${group}` : word
+  const aside =
+    notification.kind === 'reminder' ? 'still: ' : isEnd(notification) ? `${status.slice(word.length + 1)}: ` : ''
+  const said =
+    sayOf(alert)
+      .split('\n')[0]
+      ?.replace(/[.\s]+$/, '') ?? ''
+  const rest = ` · ${alert.rule}`
+  return `${shortened(`${head}: ${aside}${said}`, Math.max(40, subjectCharactersMax - rest.length))}${rest}`
+}
+
+function summarySubject(notification: Notification): string {
+  const word = { crit: 'CRIT', warn: 'WARN', ok: 'OK', gone: 'GONE' }[toneOf(notification)]
+  const still = notification.kind === 'reminder' ? ' still' : ''
+  const names = notification.alerts.slice(0, 5).map(({ groupKey }) => groupKey)
+  const more = countOf(notification) > names.length ? ', …' : ''
+  return `${word} ${countOf(notification)} groups${still}: ${notification.rule} (${names.join(', ')}${more})`
+}
+
+function countOf({ alerts, moreCount }: Notification): number {
+  return alerts.length + moreCount
+}
+
+function sayOf({ say, reason }: ToldAlert): string {
+  return shortened((say || reason).trim(), textCharactersMax)
+}
+
+function lines(notification: Notification, alert: ToldAlert, context: WordingContext): Line[] {
+  const trend = sparkline(alert.series.values)
+  const all: (Line | undefined)[] = [
+    { label: 'Rule', text: alert.rule },
+    alert.group.length > 0
+      ? { label: 'Group', text: alert.group.map(({ name, value }) => `${name} = ${value}`).join(', ') }
+      : undefined,
+    { label: 'Level', text: levelOf(alert) },
+    { label: isEnd(notification) ? 'It was' : 'Why', text: alert.reason },
+    isEnd(notification) && alert.end?.reason ? { label: 'Now', text: alert.end.reason } : undefined,
+    valuesLine(isEnd(notification) ? (alert.end?.values ?? []) : alert.values),
+    { label: 'Since', text: sinceOf(alert, context) },
+    alert.endedMs === undefined ? undefined : { label: 'Until', text: times(alert.endedMs, context) },
+    noteOf(notification, alert),
+    trend
+      ? { label: 'Trend', text: `${trend} (${alert.series.values.length} × ${formatDuration(alert.series.stepMs)})` }
+      : undefined,
+    alert.runbook === undefined ? undefined : linkLine('Runbook', alert.runbook),
+    linkLine('Console', consoleLink(alert, context.consoleUrl)),
+  ]
+  return all
+    .filter((line) => line !== undefined)
+    .map((line) => ({ ...line, text: shortened(line.text, textCharactersMax) }))
+}
+
+function summaryLines(notification: Notification, alert: ToldAlert, context: WordingContext): Line[] {
+  const firing = notification.alerts.filter(({ state }) => state === 'firing').length
+  const over = notification.alerts.length - firing
+  const count = isEnd(notification)
+    ? `${countOf(notification)} are over`
+    : `${firing + notification.moreCount} firing${over > 0 ? `, ${over} over already` : ''}`
+  const all: (Line | undefined)[] = [
+    { label: 'Rule', text: notification.rule },
+    { label: 'Groups', text: count },
+    { label: 'First', text: sinceOf(alert, context) },
+    alert.runbook === undefined ? undefined : linkLine('Runbook', alert.runbook),
+    linkLine('Console', `${context.consoleUrl}/rules/${encodeURIComponent(notification.rule)}`),
+  ]
+  return all.filter((line) => line !== undefined)
+}
+
+function memberLines(notification: Notification): string[] {
+  const shown = notification.alerts.slice(0, membersShownMax).map((alert) => {
+    const word = alert.state === 'firing' ? alert.level.toUpperCase() : alert.state === 'forgotten' ? 'GONE' : 'OK'
+    return shortened(oneLine(`${word} ${alert.groupKey}: ${sayOf(alert)}`), 200)
+  })
+  const more = countOf(notification) - shown.length
+  return more > 0 ? [...shown, `… and ${more} more, see the console`] : shown
+}
+
+function levelOf({ level, worstLevel, state }: ToldAlert): string {
+  const was = worstLevel === level ? '' : `, was ${worstLevel}`
+  return state === 'firing' ? `${level}${was}` : `${worstLevel}, now ${state === 'resolved' ? 'ok' : 'forgotten'}`
+}
+
+function valuesLine(values: ToldAlert['values']): Line | undefined {
+  if (values.length === 0) return undefined
+  return { label: 'Values', text: values.map(({ name, text }) => `${name} = ${text}`).join(' · ') }
+}
+
+function sinceOf({ sinceMs, endedMs }: ToldAlert, context: WordingContext): string {
+  return `${times(sinceMs, context)}, ${age((endedMs ?? context.sendMs) - sinceMs)}${endedMs === undefined ? ' ago' : ' long'}`
+}
+
+/** `2026-03-01 14:05:09 CET (2026-03-01 13:05:09 UTC)`, and UTC once where that is the local zone. */
+function times(atMs: number, { timeZone }: WordingContext): string {
+  const local = formatLocal(atMs, timeZone)
+  const utc = formatUtc(atMs)
+  return local === utc ? utc : `${local} (${utc})`
+}
+
+function noteOf({ kind }: Notification, { nodata, partial, hidden }: ToldAlert): Line | undefined {
+  const notes = [
+    kind === 'forgotten'
+      ? 'nothing has come from this group for long, so it is no longer watched; nobody saw it recover'
+      : '',
+    nodata ? 'its data has stopped coming; this does not end the alert' : '',
+    partial ? `${partial.alive} of ${partial.known} sources` : '',
+    hidden ? 'another alert explains it' : '',
+  ].filter(Boolean)
+  return notes.length > 0 ? { label: 'Note', text: notes.join('; ') } : undefined
+}
+
+/** Only web addresses become links; anything else stays text. */
+function linkLine(label: string, text: string): Line {
+  return /^https?:\/\/[^\s<>"]+$/i.test(text) ? { label, text, href: text } : { label, text }
+}
+
+export function consoleLink({ rule, groupKey }: Pick<ToldAlert, 'rule' | 'groupKey'>, consoleUrl: string): string {
+  return `${consoleUrl}/rules/${encodeURIComponent(rule)}?group=${encodeURIComponent(groupKey)}`
+}
+
+/** `packet 13:05:08.210 → flush +290 ms → rule +302 ms → send +306 ms`; each hop in ms since the packet. */
+function hopPath({ hops }: Notification, sendMs: number): string {
+  const startMs = hops.packetMs ?? hops.flushMs ?? hops.ruleMs
+  if (startMs === undefined) return ''
+  const named = [
+    ['packet', hops.packetMs],
+    ['flush', hops.flushMs],
+    ['rule', hops.ruleMs],
+    ['send', sendMs],
+  ] as const
+  return named
+    .filter(([, atMs]) => atMs !== undefined)
+    .map(([name, atMs], i) =>
+      i === 0 ? `${name} ${formatUtc(atMs as number)}` : `${name} +${(atMs as number) - startMs} ms`,
+    )
+    .join(' → ')
+}
+
+/** Two units are enough for people: `2h5m`, `4m10s`, `12s`. */
+export function age(durationMs: number): string {
+  const seconds = Math.max(0, Math.round(durationMs / 1000))
+  const unitMs = seconds >= 86_400 ? 3_600_000 : seconds >= 3600 ? 60_000 : 1000
+  return formatDuration(Math.floor((seconds * 1000) / unitMs) * unitMs)
+}
+
+/** Eight heights between the least and the greatest value; `·` where a value is missing; '' without values. */
+export function sparkline(values: readonly (number | null)[]): string {
+  const known = values.filter((value) => value !== null)
+  if (known.length === 0) return ''
+  const least = Math.min(...known)
+  const span = Math.max(...known) - least
+  return values
+    .map((value) =>
+      value === null ? '·' : '▁▂▃▄▅▆▇█'[span === 0 ? 0 : Math.min(7, Math.floor(((value - least) / span) * 8))],
+    )
+    .join('')
+}
+
+/** Line breaks and control characters become single spaces. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim()
+}

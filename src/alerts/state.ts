@@ -1,0 +1,64 @@
+/**
+ * State: what alerts-log amounts to. Plain data, changed only by decide.ts and tell.ts, saved by store.ts.
+ */
+import { type AlertBook, type AlertChange, type BadLevel, emptyAlertBook } from '../model/alert.ts'
+import type { Burst } from './group.ts'
+import type { Notification } from './notification.ts'
+
+export interface AlertsState {
+  book: AlertBook
+  /** Fingerprint → whom we told of the present episode. */
+  told: Map<string, Told>
+  /** Rule and direction → its burst. */
+  bursts: Map<string, Burst>
+  /** By key, in the order of their making; settled ones are kept up to `settledMax`. */
+  notifications: Map<string, Notification>
+  /** Log time: the latest clock message, epoch ms. */
+  nowMs: number
+}
+
+export interface Told {
+  episode: string
+  receivers: Readonly<Record<string, ToldReceiver>>
+}
+
+export interface ToldReceiver {
+  /** The worst level it has heard of. */
+  level: BadLevel
+  /** Keys of what it was sent, the first (which mails thread under) first; at most `keysToldMax`. */
+  keys: readonly string[]
+  /** Log time of the last one, for reminders. */
+  atMs: number
+}
+
+/** Why a transition did or did not lead to notifications. */
+export interface Decision {
+  atMs: number
+  fingerprint: string
+  transition: string
+  change: AlertChange | 'remind'
+  notify: boolean
+  reason: string
+  receivers: readonly string[]
+}
+
+/** What steps touched since the store last saved, and what they decided. */
+export interface Changes {
+  fingerprints: Set<string>
+  bursts: Set<string>
+  notifications: Set<string>
+  decisions: Decision[]
+}
+
+/** Notifications waiting for one receiver; what comes beyond is doomed. */
+export const queueMax = 1_000
+export const settledMax = 2_000
+export const keysToldMax = 20
+
+export function emptyAlertsState(): AlertsState {
+  return { book: emptyAlertBook(), told: new Map(), bursts: new Map(), notifications: new Map(), nowMs: 0 }
+}
+
+export function noChanges(): Changes {
+  return { fingerprints: new Set(), bursts: new Set(), notifications: new Set(), decisions: [] }
+}
