@@ -4,14 +4,26 @@
  * Exit status: 0 done, 2 not understood or the service does not run.
  */
 import path from 'node:path'
+import { readRuleFiles } from '../src/cep/rule-files.ts'
+import { loadChecks } from '../src/checks/load.ts'
 import { systemClock } from '../src/runtime/clock.ts'
-import { loadConfig } from '../src/runtime/config.ts'
+import { type Config, loadConfig } from '../src/runtime/config.ts'
 import { formatProblem } from '../src/runtime/problem.ts'
 import { createPaint } from './banner.ts'
 import { type BreakCommand, parseBreakCommand, usage } from './break-command.ts'
 import { describeBreak } from './break-words.ts'
 import type { Fault } from './fault.ts'
-import { addressOf, controlPort, host, type ProcessName, readSettings, type Settings } from './settings.ts'
+import { type Expected, type ForecastInput, forecast } from './forecast.ts'
+import {
+  addressOf,
+  consoleUrlOf,
+  controlPort,
+  host,
+  mailboxPorts,
+  type ProcessName,
+  readSettings,
+  type Settings,
+} from './settings.ts'
 
 const answerMsMax = 5000
 
@@ -25,7 +37,11 @@ async function main(): Promise<number> {
   if (done !== 'done') return refuse(whyNot(done, command.value.process, settings.value))
   if (command.value.do === 'heal')
     return say(`${command.value.process} is well again; a page that was sent is resolved soon.\n`)
-  return explain(command.value, command.value.config ?? path.resolve(import.meta.dirname, '../demo.yaml'))
+  return explain(
+    command.value,
+    settings.value,
+    command.value.config ?? path.resolve(import.meta.dirname, '../demo.yaml'),
+  )
 }
 
 type Outcome = 'done' | 'not running' | 'process down' | { refused: string }
@@ -71,13 +87,32 @@ function whyNot(outcome: Exclude<Outcome, 'done'>, process: ProcessName, { portB
   return `${process} refused: ${outcome.refused}`
 }
 
-function explain({ process: name, fault }: Extract<BreakCommand, { do: 'break' }>, configFile: string): number {
-  const config = loadConfig(configFile, process.env)
-  const paint = createPaint(process.stdout.isTTY === true, process.env)
-  const words = describeBreak(name, fault, config.ok ? config.value : undefined, systemClock.now(), paint)
-  say(words)
+/** Tells what to expect; what cannot be read is said beside it, for the service is broken already. */
+function explain(
+  { process: name, fault }: Extract<BreakCommand, { do: 'break' }>,
+  settings: Settings,
+  file: string,
+): number {
+  const nowMs = systemClock.now()
+  const config = loadConfig(file, process.env)
+  const consoleUrl = config.ok ? consoleUrlOf(config.value) : 'unknown: the configuration cannot be read'
+  const expected = config.ok
+    ? expect(config.value, { process: name, fault, nowMs, portBase: settings.portBase })
+    : undefined
+  const mailboxUrl = config.ok
+    ? `${consoleUrl}/mailbox`
+    : `http://${host}:${mailboxPorts(settings.portBase).http}/mails`
   if (!config.ok) process.stderr.write(`${config.error.map(formatProblem).join('\n')}\n`)
-  return 0
+  const paint = createPaint(process.stdout.isTTY === true, process.env)
+  return say(describeBreak({ process: name, fault, nowMs, expected, consoleUrl, mailboxUrl }, paint))
+}
+
+function expect(config: Config, fault: Omit<ForecastInput, 'rules' | 'checks'>): Expected[] | undefined {
+  const { files, problems } = readRuleFiles(config.rules)
+  const checks = loadChecks(config.checks, process.env)
+  const wrong = [...problems, ...(checks.ok ? [] : checks.error)]
+  if (wrong.length > 0) process.stderr.write(`${wrong.map(formatProblem).join('\n')}\n`)
+  return checks.ok ? forecast({ ...fault, rules: files, checks: checks.value }) : undefined
 }
 
 function say(text: string): number {

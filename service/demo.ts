@@ -21,7 +21,7 @@ import { banner, createPaint } from './banner.ts'
 import { formatTaken, neededPorts, takenPorts } from './demo-ports.ts'
 import { spawnLeashed } from './leash.ts'
 import { LineFile } from './line-file.ts'
-import { asEnvironment, controlPort, host, readSettings, type Settings } from './settings.ts'
+import { asEnvironment, consoleUrlOf, controlPort, host, readSettings, type Settings } from './settings.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
 const impatientMs = 10_000
@@ -73,7 +73,7 @@ async function whatIsInTheWay(config: Config, portBase: number): Promise<string 
     (response) => response.ok,
     () => false,
   )
-  const running = `The demo is already running: ${consoleUrl(config)}\n    Stop it with Ctrl-C in its terminal, then start again.`
+  const running = `The demo is already running: ${consoleUrlOf(config)}\n    Stop it with Ctrl-C in its terminal, then start again.`
   return isDemo ? running : formatTaken(taken)
 }
 
@@ -169,7 +169,7 @@ class Demo {
     const startedMs = systemClock.now()
     let saidMs = startedMs
     while (!this.#isStopping) {
-      const missing = await whatIsMissing(consoleUrl(this.#config))
+      const missing = await whatIsMissing(consoleUrlOf(this.#config))
       if (missing === undefined) return
       if (systemClock.now() - saidMs >= impatientMs) {
         saidMs = systemClock.now()
@@ -180,7 +180,7 @@ class Demo {
   }
 
   #greet(): void {
-    const url = consoleUrl(this.#config)
+    const url = consoleUrlOf(this.#config)
     const logDirectory = this.#settings.logDirectory ?? 'no files (SERVICE_LOGS is off)'
     const facts = { consoleUrl: url, mailboxUrl: `${url}/mailbox`, logDirectory: path.relative('.', logDirectory) }
     say(banner(facts, this.#paint))
@@ -243,11 +243,6 @@ function parseLine(line: string): { level?: string; part?: string; msg?: string 
   } catch {
     return {}
   }
-}
-
-function consoleUrl({ alerts, dashboards }: Config): string {
-  const { host, port } = dashboards.listen
-  return alerts.consoleUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 function say(text: string): void {

@@ -9,7 +9,8 @@ import type { Breakage } from './fault.ts'
 import { runProcess } from './process.ts'
 import { addressOf, type ProcessName } from './settings.ts'
 
-export const forwardTimeoutMs = 5000
+/** Shorter than callers wait, so that they hear of it. */
+export const forwardTimeoutMs = 3000
 
 /** Method and target of each call; a name that is not here is 404 and never becomes a metric. */
 export const wsapiCalls: Readonly<Record<string, readonly ['get' | 'post', ProcessName]>> = {

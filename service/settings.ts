@@ -10,7 +10,7 @@
  */
 import path from 'node:path'
 import { err, ok, type Result } from '../src/model/result.ts'
-import { hostPort } from '../src/runtime/config.ts'
+import { type Config, hostPort } from '../src/runtime/config.ts'
 
 export const processNames = ['router', 'browserid', 'dbwriter', 'keysigner', 'verifier', 'static', 'proxy'] as const
 
@@ -65,4 +65,10 @@ export const controlPort = (portBase: number): number => portBase + controlOffse
 /** Where a process logs its requests; undefined when nothing is logged. */
 export function logFile(name: string, { logDirectory }: Pick<Settings, 'logDirectory'>): string | undefined {
   return logDirectory && path.join(logDirectory, `${name}.log`)
+}
+
+/** Where Tocsin's console is. */
+export function consoleUrlOf({ alerts, dashboards }: Config): string {
+  const { host, port } = dashboards.listen
+  return alerts.consoleUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }

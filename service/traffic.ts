@@ -1,6 +1,6 @@
 /**
  * Traffic: plays the users of the service. About 30 requests a second in the quiet of the night and 60 at the busiest
- * time of the day, with some noise, over router, verifier, static and proxy.
+ * time of the day, with some noise, over router, verifier, static and proxy (traffic-shape.ts).
  *
  * It keeps going whatever is down: each request gives up after five seconds, each target has at most
  * `inFlightMaxPerTarget` requests under way, and what goes beyond is left out and counted.
@@ -13,69 +13,11 @@ import { createLog, type Log, Situation } from '../src/runtime/log.ts'
 import { reasonOf } from './dependency.ts'
 import { endWithSupervisor, stopWith, tellSupervisor } from './process.ts'
 import { addressOf, type ProcessName, readSettings } from './settings.ts'
+import { type Call, pickCall, rateAt } from './traffic-shape.ts'
 
 export const inFlightMaxPerTarget = 50
 const requestTimeoutMs = 5000
 const stepMs = 50
-
-export const quietPerSecond = 30
-export const busyPerSecond = 60
-const dayMs = 86_400_000
-/** 15:00 UTC. */
-const busiestMs = 15 * 3_600_000
-
-/** Requests a second at a time of day: a sine wave between `quietPerSecond` and `busyPerSecond`. */
-export function rateAt(atMs: number): number {
-  const middle = (quietPerSecond + busyPerSecond) / 2
-  return middle + (busyPerSecond - middle) * Math.cos(((atMs - busiestMs) / dayMs) * 2 * Math.PI)
-}
-
-export interface Call {
-  target: ProcessName
-  method: 'GET' | 'POST'
-  path: string
-  body?: object
-}
-
-/** The mix: how many of 100 requests are which. */
-const mix: readonly (readonly [number, Call | ((nowMs: number) => Call)])[] = [
-  [20, get('router', '/wsapi/session_context')],
-  [9, get('router', '/wsapi/address_info?email=someone%40example.org')],
-  [1, get('router', '/wsapi/address_info?email=nobody')],
-  [5, get('router', '/wsapi/list_emails')],
-  [3, get('router', '/wsapi/user_creation_status')],
-  [
-    3,
-    post('router', '/wsapi/stage_user', { email: 'someone@example.org', pass: 'secret', site: 'https://example.org' }),
-  ],
-  [3, post('router', '/wsapi/complete_user_creation', { token: 'dG9rZW4' })],
-  [7, post('router', '/wsapi/authenticate_user', { email: 'someone@example.org', pass: 'secret' })],
-  [1, post('router', '/wsapi/authenticate_user', { email: 'someone@example.org', pass: 'wrong' })],
-  [2, post('router', '/wsapi/logout', {})],
-  [6, post('router', '/wsapi/cert_key', { email: 'someone@example.org', pubkey: 'cHVibGljIGtleQ' })],
-  [
-    19,
-    (nowMs) => post('verifier', '/verify', { assertion: assertion(nowMs + 120_000), audience: 'https://example.org' }),
-  ],
-  [1, (nowMs) => post('verifier', '/verify', { assertion: assertion(nowMs - 1000), audience: 'https://example.org' })],
-  [5, get('static', '/')],
-  [4, get('static', '/style.css')],
-  [2, get('static', '/include.js')],
-  [1, get('static', '/favicon.ico')],
-  [8, get('proxy', '/.well-known/browserid')],
-]
-
-const mixTotal = mix.reduce((sum, [weight]) => sum + weight, 0)
-
-/** The call for a number from 0 up to, but not including, 1. */
-export function pickCall(random: number, nowMs: number): Call {
-  let rest = random * mixTotal
-  for (const [weight, call] of mix) {
-    rest -= weight
-    if (rest < 0) return typeof call === 'function' ? call(nowMs) : call
-  }
-  return get('static', '/')
-}
 
 export interface TrafficOptions {
   portBase: number
@@ -155,18 +97,6 @@ async function ask(
   } catch (error) {
     return reasonOf(error as Error)
   }
-}
-
-function get(target: ProcessName, path: string): Call {
-  return { target, method: 'GET', path }
-}
-
-function post(target: ProcessName, path: string, body: object): Call {
-  return { target, method: 'POST', path, body }
-}
-
-function assertion(expires: number): string {
-  return Buffer.from(JSON.stringify({ email: 'someone@example.org', expires })).toString('base64url')
 }
 
 const usage = `Usage: node service/traffic.ts [--rate FACTOR]

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { inFlightMax } from '../../service/app.ts'
 import { browserid } from '../../service/browserid.ts'
 import { dbwriter } from '../../service/dbwriter.ts'
 import { keysigner } from '../../service/keysigner.ts'
@@ -113,6 +114,18 @@ describe('a process that is broken on purpose', () => {
     expect(status).toBe(400)
     expect(text).toContain(message)
     expect((await service.ask('static', '/')).status).toBe(200)
+  })
+})
+
+describe('an overloaded process', () => {
+  test('answers 503 at once, its heartbeat says bad, and it is well again when the load has gone', async () => {
+    service = await startService([staticPages])
+    await service.break('static', { kind: 'slow', ms: 1500 })
+    const asked = statuses(inFlightMax)
+    await until(async () => (await service.ask('static', '/__heartbeat__')).text === 'bad', { timeoutMs: 1400 })
+    expect(await statuses(3)).toEqual([503, 503, 503])
+    expect(new Set(await asked)).toEqual(new Set([200]))
+    expect((await service.ask('static', '/__heartbeat__')).text).toBe('ok')
   })
 })
 

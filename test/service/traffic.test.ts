@@ -2,16 +2,8 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { proxy } from '../../service/proxy.ts'
 import { staticPages } from '../../service/static.ts'
-import {
-  busyPerSecond,
-  inFlightMaxPerTarget,
-  parseOptions,
-  pickCall,
-  quietPerSecond,
-  rateAt,
-  startTraffic,
-  type Traffic,
-} from '../../service/traffic.ts'
+import { inFlightMaxPerTarget, parseOptions, startTraffic, type Traffic } from '../../service/traffic.ts'
+import { busyPerSecond, pickCall, quietPerSecond, rateAt } from '../../service/traffic-shape.ts'
 import { verifier } from '../../service/verifier.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { silentLog } from '../../src/runtime/log.ts'
