@@ -12,7 +12,7 @@ import type { Context, Part } from '../bus/part.ts'
 import { reportStatus, type StatusDetails } from '../bus/status.ts'
 import type { LogEntry } from '../model/message.ts'
 import type { Transition } from '../model/transition.ts'
-import { aligned, sleep } from '../runtime/clock.ts'
+import { aligned } from '../runtime/clock.ts'
 import type { Config } from '../runtime/config.ts'
 import { Situation } from '../runtime/log.ts'
 import { Stats } from '../runtime/stats.ts'
@@ -21,6 +21,7 @@ import { BucketHops } from './part-hops.ts'
 import { Publisher } from './part-publish.ts'
 import { rulesForRunning } from './part-rules.ts'
 import { type TransitionStream, transitionStream } from './part-stream.ts'
+import { within } from './part-within.ts'
 
 const liveStepMs = 1000
 /** A start waits this long for the replay; a longer one goes on behind it, and the part is not ready until it is done. */
@@ -54,6 +55,7 @@ class Cep implements CepPart {
   #engine: Engine | undefined
   #reader: Reader | undefined
   #replayed = false
+  #stopped = false
   #rulesProblem: string | undefined
   #rulesHash = ''
   #clockSeenMs: number
@@ -87,8 +89,7 @@ class Cep implements CepPart {
     })
     this.#timers.push(aligned(1000, clock).subscribe((nowMs) => this.#everySecond(nowMs)))
     this.#timers.push(reportStatus('cep', this.#context, this.#stats, () => this.#status()))
-    const replay = this.#replay()
-    await Promise.race([replay, sleep(replayMsMax, clock)])
+    await within(this.#replay(), replayMsMax, clock)
   }
 
   /** Rules from files that are right are published; wrong ones change nothing and are told by the rejection. */
@@ -99,8 +100,9 @@ class Cep implements CepPart {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true
     for (const timer of this.#timers) timer.unsubscribe()
-    await Promise.race([this.#reader?.caughtUp(), sleep(replayMsMax, this.#context.clock)])
+    await within(this.#reader?.caughtUp(), replayMsMax, this.#context.clock)
     await this.#reader?.stop()
     await this.#publisher.stop()
     this.stream.end()
@@ -111,6 +113,7 @@ class Cep implements CepPart {
     const { clock, log } = this.#context
     const startedMs = clock.now()
     await this.#reader?.caughtUp()
+    if (this.#stopped) return
     this.#clockSeenMs = clock.now()
     await this.#loadRules()
     if (this.#rulesProblem !== undefined) log.error(this.#rulesProblem)
@@ -177,7 +180,6 @@ class Cep implements CepPart {
   #newEngine(first: LogEntry): Engine {
     const checked = first.offset > 0 ? this.#ownRules() : undefined
     if (!checked?.ok) return new Engine({ defaultStepMs: liveStepMs })
-    this.#rulesHash = checked.value.message.hash
     return new Engine({ defaultStepMs: liveStepMs, rules: checked.value.loaded })
   }
 

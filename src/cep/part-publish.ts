@@ -15,6 +15,7 @@ import { sleep } from '../runtime/clock.ts'
 import { Situation } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
 import { Ledger } from './part-ledger.ts'
+import { within } from './part-within.ts'
 
 /** Transitions kept while nobody may publish; beyond it the oldest go, counted. */
 export const waitingMax = 20_000
@@ -76,8 +77,7 @@ export class Publisher {
 
   /** Publishes what is left, within a bound, and gives up the lock. */
   async stop(): Promise<void> {
-    const { clock } = this.#context
-    await Promise.race([this.#drained(), sleep(drainMsMax, clock)])
+    await within(this.#drained(), drainMsMax, this.#context.clock)
     this.#ending.abort()
     await this.#leading
     await this.#told.stop()
