@@ -1,0 +1,98 @@
+/**
+ * Idle: the series that Graphite has been told of, so that they go on while nothing arrives, as etsy's statsd does by
+ * default: counters, sets and timer counts at 0, gauges at their last value.
+ *
+ * Bounded: beyond `seriesMax` a new series is written when it has data but not while idle, and is counted. A series that
+ * has been idle for 24 hours is forgotten. A check's result is repeated only as long as it stands (three of its steps).
+ */
+import type { GaugeValue, Window } from './window.ts'
+
+export const forgetAfterMs = 24 * 3_600_000
+
+/** When the series last had data, epoch ms; for gauges with the value. */
+export interface IdleSeries {
+  counters: Map<string, number>
+  timers: Map<string, number>
+  sets: Map<string, number>
+  gauges: Map<string, GaugeValue>
+}
+
+export class IdleMemory {
+  readonly series: IdleSeries = { counters: new Map(), timers: new Map(), sets: new Map(), gauges: new Map() }
+  readonly #seriesMax: number
+  refused = 0
+
+  constructor(seriesMax: number) {
+    this.#seriesMax = seriesMax
+  }
+
+  get size(): number {
+    const { counters, timers, sets, gauges } = this.series
+    return counters.size + timers.size + sets.size + gauges.size
+  }
+
+  /** Remembers everything that has data in the window. */
+  remember(window: Window): void {
+    const { counters, timers, sets } = this.series
+    for (const name of window.counters.keys()) this.#put(counters, name, window.endMs)
+    for (const name of window.timerNames()) this.#put(timers, name, window.endMs)
+    for (const name of window.sets.keys()) this.#put(sets, name, window.endMs)
+    for (const [name, gauge] of window.gauges) this.rememberGauge(name, gauge)
+  }
+
+  /** A gauge never goes back to an older bucket's value. */
+  rememberGauge(name: string, gauge: GaugeValue): void {
+    const known = this.series.gauges.get(name)
+    if (!known || known.bucketMs <= gauge.bucketMs) this.#put(this.series.gauges, name, gauge)
+  }
+
+  /** Forgets what has been idle for too long at `nowMs`. */
+  forget(nowMs: number): void {
+    const { counters, timers, sets, gauges } = this.series
+    for (const fed of [counters, timers, sets]) {
+      for (const [name, fedMs] of fed) if (nowMs - fedMs > forgetAfterMs) fed.delete(name)
+    }
+    for (const [name, { bucketMs, untilMs = Number.POSITIVE_INFINITY }] of gauges) {
+      if (nowMs - bucketMs > forgetAfterMs || nowMs > untilMs) gauges.delete(name)
+    }
+  }
+
+  #put<T>(kind: Map<string, T>, name: string, value: T): void {
+    if (kind.has(name) || this.size < this.#seriesMax) kind.set(name, value)
+    else this.refused++
+  }
+}
+
+/** The memory as text, one series a line, for the state file: `["counters","api.hits",1767225600000]`. */
+export function* saveIdle({ series }: IdleMemory): Generator<string> {
+  for (const kind of kinds) {
+    for (const [name, value] of series[kind]) yield `${JSON.stringify([kind, name, value])}\n`
+  }
+}
+
+/** Adds one saved line to the memory; false when it is not one of ours. */
+export function restoreIdle(memory: IdleMemory, line: string): boolean {
+  const saved = parseLine(line)
+  if (!Array.isArray(saved) || typeof saved[1] !== 'string') return false
+  const [kind, name, value] = saved as [unknown, string, unknown]
+  if (kind === 'gauges' && isGauge(value)) memory.series.gauges.set(name, value)
+  else if ((kind === 'counters' || kind === 'timers' || kind === 'sets') && typeof value === 'number') {
+    memory.series[kind].set(name, value)
+  } else return false
+  return true
+}
+
+const kinds = ['counters', 'timers', 'sets', 'gauges'] as const
+
+function parseLine(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+function isGauge(value: unknown): value is GaugeValue {
+  const gauge = value as Partial<GaugeValue> | null
+  return typeof gauge?.value === 'number' && typeof gauge.bucketMs === 'number'
+}

@@ -1,0 +1,114 @@
+/**
+ * Window: what one flush to Graphite is made of, merged from the buckets of many sources.
+ *
+ * Counters add, sets unite, timers merge, a gauge is its last writer by bucket (at one bucket: the later message). Owns
+ * only the sums of its own window; what repeats while idle is idle.ts's.
+ */
+import type { CheckResult, CheckState } from '../model/check.ts'
+import { type Distribution, DistributionBuilder } from '../model/distribution.ts'
+import type { MetricsMessage, SetColumn, TimerColumn, ValueColumn } from '../model/metric.ts'
+
+/** Members of one set in one window, of all sources; a set that has more is written as this many. */
+export const unitedMembersMax = 100_000
+
+export interface GaugeValue {
+  value: number
+  bucketMs: number
+  /** A value that stands only so long (a check's result); without it, until the next. */
+  untilMs?: number
+}
+
+export class Window {
+  /** The last moment in it; it holds (endMs − flushMs, endMs]. */
+  readonly endMs: number
+  readonly counters = new Map<string, number>()
+  readonly gauges = new Map<string, GaugeValue>()
+  readonly sets = new Map<string, Set<string>>()
+  readonly #timers = new Map<string, Distribution | DistributionBuilder>()
+
+  constructor(endMs: number) {
+    this.endMs = endMs
+  }
+
+  /** Adds one message; columns with Graphite names of their own are not for here. */
+  fold(message: MetricsMessage): void {
+    const { counters, gauges, timers, sets, bucketMs } = message
+    if (!counters.graphiteNames) this.#foldCounters(counters.names, counters.sums)
+    if (!gauges.graphiteNames) this.#foldGauges(gauges, bucketMs)
+    this.#foldTimers(timers)
+    this.#foldSets(sets)
+  }
+
+  foldChecks(bucketMs: number, results: readonly CheckResult[]): void {
+    for (const { name, state, stepMs } of results) {
+      this.setGauge(`checks.${name}`, { value: checkLevels[state], bucketMs, untilMs: bucketMs + 3 * stepMs })
+    }
+  }
+
+  setGauge(name: string, gauge: GaugeValue): void {
+    const known = this.gauges.get(name)
+    if (!known || known.bucketMs <= gauge.bucketMs) this.gauges.set(name, gauge)
+  }
+
+  *timers(): Generator<[name: string, Distribution]> {
+    for (const [name, seen] of this.#timers) {
+      yield [name, seen instanceof DistributionBuilder ? seen.build() : seen]
+    }
+  }
+
+  timerNames(): Iterable<string> {
+    return this.#timers.keys()
+  }
+
+  hasTimer(name: string): boolean {
+    return this.#timers.has(name)
+  }
+
+  /** Nothing came that is to be written. */
+  get isEmpty(): boolean {
+    return this.counters.size + this.gauges.size + this.sets.size + this.#timers.size === 0
+  }
+
+  #foldCounters(names: readonly string[], sums: Float64Array): void {
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i] as string
+      this.counters.set(name, (this.counters.get(name) ?? 0) + (sums[i] as number))
+    }
+  }
+
+  #foldGauges({ names, values }: ValueColumn, bucketMs: number): void {
+    for (let i = 0; i < names.length; i++) {
+      this.setGauge(names[i] as string, { value: values[i] as number, bucketMs })
+    }
+  }
+
+  #foldTimers({ names, distributions }: TimerColumn): void {
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i] as string
+      const distribution = distributions[i] as Distribution
+      const known = this.#timers.get(name)
+      if (!known) this.#timers.set(name, distribution)
+      else if (known instanceof DistributionBuilder) known.merge(distribution)
+      else {
+        const builder = new DistributionBuilder()
+        builder.merge(known)
+        builder.merge(distribution)
+        this.#timers.set(name, builder)
+      }
+    }
+  }
+
+  #foldSets({ names, members }: SetColumn): void {
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i] as string
+      const united = this.sets.get(name) ?? new Set()
+      for (const member of members[i] as readonly string[]) {
+        if (united.size >= unitedMembersMax) break
+        united.add(member)
+      }
+      this.sets.set(name, united)
+    }
+  }
+}
+
+const checkLevels: Readonly<Record<CheckState, number>> = { ok: 0, warn: 1, crit: 2, unknown: 3 }
