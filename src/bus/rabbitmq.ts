@@ -1,0 +1,145 @@
+/**
+ * RabbitMQ bus: the production adapter. What stands on the broker is in rabbitmq/topology.ts.
+ *
+ * Opening never waits for the broker: with the broker away or refusing, `problem` says so, everything keeps being tried
+ * (backoff up to 5 s) and what is published waits, bounded. Two connections are used, so that a broker that stops
+ * taking messages still gives some: one for publishing, one for reading and locks.
+ */
+import type { Envelope, Hops, Key, KindOf, LogEntry, LogName, Messages } from '../model/message.ts'
+import type { Status } from '../model/status.ts'
+import { type Clock, sleep } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Stats } from '../runtime/stats.ts'
+import { type Bus, BusError, type Lock, type Offset, type Reader, type ReadOptions } from './bus.ts'
+import { encode } from './codec.ts'
+import { checkedKind, checkedSize } from './outgoing.ts'
+import { Connection } from './rabbitmq/connection.ts'
+import { ForeignReader } from './rabbitmq/foreign-reader.ts'
+import { LockClaim } from './rabbitmq/lock.ts'
+import { LogReader } from './rabbitmq/log-reader.ts'
+import { Problems } from './rabbitmq/problems.ts'
+import { Publisher, type PublisherLimits, publisherLimits } from './rabbitmq/publisher.ts'
+import { StatusReader } from './rabbitmq/status-reader.ts'
+import type { Topology } from './rabbitmq/topology.ts'
+
+export interface RabbitBusOptions {
+  /** `amqp://user:password@host:port/vhost` or `amqps://…` */
+  url: string
+  /** Our topic exchange; also the first part of every queue's name. */
+  exchange: string
+  /** How long the two logs are kept. Counts when they are first made. */
+  retentionMs: number
+  clock: Clock
+  log: Log
+  stats: Stats
+  /** Unique per process start; the publisher half of message ids. */
+  instance: string
+  limits?: Partial<PublisherLimits>
+}
+
+/** Resolves at once, whatever the broker does. */
+export async function openRabbitBus(options: RabbitBusOptions): Promise<Bus> {
+  return new RabbitBus(options)
+}
+
+const closeWaitMs = 5000
+
+class RabbitBus implements Bus {
+  readonly #options: RabbitBusOptions
+  readonly #topology: Topology
+  readonly #problems: Problems
+  readonly #reading: Connection
+  readonly #publishing: Connection
+  readonly #publisher: Publisher
+  readonly #open = new Set<{ stop(): Promise<void> }>()
+  #sequence = 0
+  #liveSequence = 0
+  #closed = false
+
+  constructor(options: RabbitBusOptions) {
+    const { url, clock, log, stats, instance, limits } = options
+    this.#options = options
+    this.#topology = { exchange: options.exchange, retentionMs: options.retentionMs }
+    this.#problems = new Problems(log, 'RabbitMQ works again')
+    const connect = (purpose: string) =>
+      new Connection({ url, name: `tocsin ${instance} ${purpose}`, clock, problems: this.#problems, purpose })
+    this.#publishing = connect('publishing')
+    this.#reading = connect('reading')
+    const allLimits = { ...publisherLimits, ...limits }
+    this.#publisher = new Publisher(this.#publishing, this.#topology, stats, allLimits)
+  }
+
+  get problem(): string | undefined {
+    return this.#problems.text ?? this.#publishing.notYet ?? this.#reading.notYet
+  }
+
+  async publish<K extends Key>(key: K, message: Messages[KindOf<K>], hops?: Hops): Promise<void> {
+    if (this.#closed) throw new BusError('the bus is closed')
+    const kind = checkedKind(key)
+    const live = kind === 'clock' || kind === 'status'
+    // Live messages may be lost on the way, so they are numbered apart: in the others' sequence nothing is ever missing.
+    const { instance, stats, exchange } = this.#options
+    const id = live ? `${instance}/live:${++this.#liveSequence}` : `${instance}:${++this.#sequence}`
+    const body = checkedSize(encode({ kind, key, id, message, ...(hops && { hops }) } as Envelope))
+    stats.count('published_total')
+    return this.#publisher.publish({ exchange, key, id, body, live, unheard: kind === 'status' })
+  }
+
+  readLog(
+    log: LogName,
+    from: Offset,
+    handle: (entry: LogEntry) => Promise<void> | void,
+    options: ReadOptions = {},
+  ): Reader {
+    const publisher = this.#publisher
+    return this.#started(
+      (onStop) => new LogReader({ ...this.#shared(), publisher, log, from, handle, options, onStop }),
+    )
+  }
+
+  onStatus(handle: (status: Status) => void): Reader {
+    return this.#started((onStop) => new StatusReader({ ...this.#shared(), handle, onStop }))
+  }
+
+  async readForeign(exchange: string, handle: (body: Buffer, routingKey: string) => Promise<void>): Promise<Reader> {
+    return this.#started((onStop) => new ForeignReader({ ...this.#shared(), exchange, handle, onStop }))
+  }
+
+  async lock(role: string, signal?: AbortSignal): Promise<Lock> {
+    if (this.#closed) throw new BusError('the bus is closed')
+    const stop = () => claim.end()
+    const claim = new LockClaim(this.#reading, this.#topology, role, () => this.#open.delete(stoppable))
+    const stoppable = { stop }
+    this.#open.add(stoppable)
+    if (signal?.aborted) void stop()
+    signal?.addEventListener('abort', stop, { once: true })
+    // Once acquired, the signal has no say any more: `release` ends it.
+    return claim.acquired.finally(() => signal?.removeEventListener('abort', stop))
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    const { clock } = this.#options
+    const deadlineMs = clock.now() + closeWaitMs
+    while (!this.#publisher.isIdle && clock.now() < deadlineMs) await sleep(5, clock)
+    const left = await Promise.race([
+      Promise.all([...this.#open].map((one) => one.stop())).then(() => false),
+      sleep(closeWaitMs, clock).then(() => true),
+    ])
+    if (left) this.#options.log.warn('closing the bus without waiting for a handler or for the broker any longer')
+    await this.#publisher.close()
+    await Promise.all([this.#publishing.close(), this.#reading.close()])
+  }
+
+  #shared() {
+    return { connection: this.#reading, topology: this.#topology, stats: this.#options.stats }
+  }
+
+  #started<R extends Reader>(start: (onStop: () => void) => R): R {
+    if (this.#closed) throw new BusError('the bus is closed')
+    const reader = start(() => this.#open.delete(reader))
+    this.#open.add(reader)
+    return reader
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * Connection: one AMQP connection that amqplib's recovery keeps, and its channels that we keep.
+ *
+ * amqplib opens the connection again whenever it ends; nothing else comes back by itself. So everything that uses a
+ * channel is a KeptChannel: `build` declares what it needs and begins to work, and runs again on a new channel whenever
+ * the old one ended, for whatever reason (connection lost, channel closed by the broker, consumer cancelled).
+ *
+ *     waiting --connection up--> building --build done--> up --channel closed, restart()--> waiting
+ *                                   └──────fails, after a delay──────────────────────────────^
+ */
+import { type Channel, type ConfirmChannel, connect, type RecoveringChannelModel } from 'amqplib'
+import { type Clock, sleep } from '../../runtime/clock.ts'
+import { connectionTrouble, type Problems } from './problems.ts'
+
+/** Both sides take the other for dead when they have heard nothing for two of these. */
+export const heartbeatSeconds = 2
+const connectTimeoutMs = 5000
+const delayFirstMs = 100
+const delayMaxMs = 5000
+/** A channel that stood this long is taken for sound: its next loss is a new story, repaired without delay. */
+const soundAfterMs = 10_000
+
+export interface ConnectionOptions {
+  url: string
+  /** Shown by the broker's own tools. */
+  name: string
+  /** What it is for, such as "reading". */
+  purpose: string
+  clock: Clock
+  problems: Problems
+}
+
+export class Connection {
+  readonly clock: Clock
+  readonly problems: Problems
+  readonly #kept = new Set<KeptChannel>()
+  readonly #model: Promise<RecoveringChannelModel>
+  readonly #who: string
+  readonly #target: string
+  #hasConnected = false
+  #closed = false
+
+  constructor({ url, name, purpose, clock, problems }: ConnectionOptions) {
+    this.#who = `connection for ${purpose}`
+    this.#target = new URL(url).host
+    this.clock = clock
+    this.problems = problems
+    this.#model = connect(withHeartbeat(url), {
+      noDelay: true,
+      timeout: connectTimeoutMs,
+      clientProperties: { connection_name: name },
+      recovery: { initialDelay: delayFirstMs, maxDelay: delayMaxMs, waitForConnect: false },
+    })
+    this.#model.then((model) => this.#listen(model, url))
+  }
+
+  /** Keeps a channel on this connection until it is stopped; see the drawing above. */
+  keep(options: KeptChannelOptions): KeptChannel {
+    const kept = new KeptChannel(this, options, () => this.#kept.delete(kept))
+    this.#kept.add(kept)
+    return kept
+  }
+
+  /** A channel of the present connection or the next one; rejects when the connection fails on the way. */
+  async channel(): Promise<ConfirmChannel> {
+    return (await this.#model).createConfirmChannel()
+  }
+
+  /** Set until the first connection stands, for as long as nothing worse is known. */
+  get notYet(): string | undefined {
+    return this.#hasConnected ? undefined : `not yet connected to RabbitMQ at ${this.#target}`
+  }
+
+  /** Lets go of everything, within about two seconds also when the broker does not answer. */
+  async close(): Promise<void> {
+    this.#closed = true
+    const giveUp = new AbortController()
+    const bound = sleep(2000, this.clock, giveUp.signal)
+    const closed = Promise.all([...this.#kept].map((kept) => kept.stop())).then(async () => (await this.#model).close())
+    await Promise.race([closed.catch(() => {}), bound])
+    giveUp.abort()
+  }
+
+  #listen(model: RecoveringChannelModel, url: string): void {
+    const { username, pathname } = new URL(url)
+    const user = decodeURIComponent(username) || 'guest'
+    const vhost = decodeURIComponent(pathname.slice(1)) || '/'
+    const target = this.#target
+    const blocked = `blocked ${this.#who}`
+    const bad = (error: Error) => {
+      this.problems.good(blocked)
+      if (!this.#closed) this.problems.bad(this.#who, connectionTrouble(error, target, user, vhost))
+    }
+    model.on('connect', () => {
+      this.#hasConnected = true
+      this.problems.good(this.#who)
+    })
+    model.on('connect-failed', bad)
+    model.on('disconnect', bad)
+    // Without a listener the process would end; `disconnect` follows and says the same.
+    model.on('error', () => {})
+    model.on('blocked', (reason: string) => {
+      this.problems.bad(blocked, { kind: 'blocked', text: `RabbitMQ at ${target} takes nothing now (${reason})` })
+    })
+    model.on('unblocked', () => this.problems.good(blocked))
+  }
+}
+
+export interface KeptChannelOptions {
+  /** What it is for, such as "reading engine-log"; for people. */
+  name: string
+  /** Declares and begins; may reject, then it is tried again. */
+  build: (channel: ConfirmChannel) => Promise<void>
+  /** The channel is gone; called once for every `build` that was begun. */
+  lost?: () => void
+}
+
+export class KeptChannel {
+  readonly #connection: Connection
+  readonly #options: KeptChannelOptions
+  readonly #stopping = new AbortController()
+  readonly #running: Promise<void>
+  readonly #onStop: () => void
+  #restart: (() => void) | undefined
+
+  constructor(connection: Connection, options: KeptChannelOptions, onStop: () => void) {
+    this.#connection = connection
+    this.#options = options
+    this.#onStop = onStop
+    this.#running = this.#run()
+  }
+
+  /** Lets go of the present channel and builds a new one. */
+  restart(): void {
+    this.#restart?.()
+  }
+
+  /** Closes the channel for good. Resolves when the broker knows. */
+  stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#restart?.()
+    this.#onStop()
+    this.#connection.problems.good(this.#options.name)
+    return this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#connection
+    for (let delayMs = delayFirstMs; !this.#stopping.signal.aborted; ) {
+      const channel = await this.#open()
+      if (channel === undefined) continue
+      const builtMs = clock.now()
+      await this.#use(channel)
+      delayMs = clock.now() - builtMs >= soundAfterMs ? delayFirstMs : Math.min(delayMaxMs, delayMs * 2)
+      await sleep(delayMs, clock, this.#stopping.signal)
+    }
+  }
+
+  /** Waits for the connection; undefined when it failed on the way or stopping has begun. */
+  async #open(): Promise<ConfirmChannel | undefined> {
+    const { promise: aborted, resolve: abort } = Promise.withResolvers<undefined>()
+    const { signal } = this.#stopping
+    const stop = () => abort(undefined)
+    signal.addEventListener('abort', stop, { once: true })
+    const opening = this.#connection.channel().catch(() => undefined)
+    const channel = await Promise.race([opening, aborted])
+    signal.removeEventListener('abort', stop)
+    if (channel === undefined && signal.aborted) opening.then((late) => late && closeChannel(late))
+    if (channel === undefined && !signal.aborted) await sleep(delayFirstMs, this.#connection.clock, signal)
+    return channel
+  }
+
+  /** Builds on the channel and resolves when it has ended, one way or the other. */
+  async #use(channel: ConfirmChannel): Promise<void> {
+    const { name, build, lost } = this.#options
+    const { problems } = this.#connection
+    const ended = new Promise<void>((resolve) => {
+      channel.once('close', resolve)
+      this.#restart = resolve
+    })
+    let reason: Error | undefined
+    channel.on('error', (error: Error) => {
+      reason = error
+    })
+    const built = build(channel).then(
+      () => problems.good(name),
+      (error: Error) => {
+        reason ??= error
+        this.restart()
+      },
+    )
+    await ended
+    this.#restart = undefined
+    lost?.()
+    await closeChannel(channel)
+    await built
+    if (reason && isRefusal(reason) && !this.#stopping.signal.aborted) {
+      problems.bad(name, { kind: `${name} refused`, text: `RabbitMQ refuses ${name}: ${plainRefusal(reason)}` })
+    }
+  }
+}
+
+/** Closes a channel that may be closed or dead already. */
+async function closeChannel(channel: Channel): Promise<void> {
+  try {
+    await channel.close()
+  } catch {
+    // It was closed already.
+  }
+}
+
+/** The broker said no, as opposed to having gone away. */
+function isRefusal(error: Error): boolean {
+  const { code } = error as { code?: unknown }
+  return typeof code === 'number' && code >= 400 && code < 600 && code !== 404
+}
+
+/** `Operation failed: QueueDeclare; 403 (ACCESS-REFUSED) with message "…"` → the quoted message. */
+function plainRefusal(error: Error): string {
+  return /with message "(.*)"/s.exec(error.message)?.[1] ?? error.message
+}
+
+function withHeartbeat(url: string): string {
+  const parsed = new URL(url)
+  if (!parsed.searchParams.has('heartbeat')) parsed.searchParams.set('heartbeat', String(heartbeatSeconds))
+  return parsed.href
+}

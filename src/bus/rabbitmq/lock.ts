@@ -1,0 +1,119 @@
+/**
+ * Lock: leadership of a role, held by being the single active consumer of a quorum queue.
+ *
+ * The active consumer alone is given a token, so to have one is to lead. Tokens carry nothing and more than one do no
+ * harm: the queue keeps at most one that is not taken, and everyone who waits puts one there now and then, so leadership
+ * cannot be lost with a token.
+ *
+ * The holder does not trust silence: every second it exchanges its token for a new one, and when none has come for
+ * `leaseMs` it takes the lock for lost. That is sooner than the broker gives the lock to another, which takes it two
+ * heartbeats of silence, so there are never two holders, also when a network or a process hangs.
+ */
+import type { ConfirmChannel, ConsumeMessage } from 'amqplib'
+import { interval, type Subscription } from 'rxjs'
+import { BusError, type Lock } from '../bus.ts'
+import type { Connection, KeptChannel } from './connection.ts'
+import { declareLock, type Topology } from './topology.ts'
+
+const renewEveryMs = 1000
+/** Less than two heartbeats (connection.ts), with time to settle. */
+const leaseMs = 3000
+const tokenEveryMs = 5000
+
+export class LockClaim {
+  /** Resolves when this process leads; rejects with BusError when the claim is given up first. */
+  readonly acquired: Promise<Lock>
+  readonly #connection: Connection
+  readonly #role: string
+  readonly #kept: KeptChannel
+  readonly #acquired = Promise.withResolvers<Lock>()
+  readonly #lost = Promise.withResolvers<void>()
+  readonly #timer: Subscription
+  readonly #onEnd: () => void
+  #channel: ConfirmChannel | undefined
+  #queue = ''
+  #token: ConsumeMessage | undefined
+  /** When the token before the present one was given back: leading is certain from then on. */
+  #provenMs = 0
+  #askedMs = 0
+  #isHeld = false
+  #ended = false
+
+  constructor(connection: Connection, topology: Topology, role: string, onEnd: () => void) {
+    this.#connection = connection
+    this.#role = role
+    this.#onEnd = onEnd
+    this.acquired = this.#acquired.promise
+    this.#kept = connection.keep({
+      name: `the lock ${role}`,
+      build: (channel) => this.#build(channel, topology),
+      lost: () => this.#onChannelLost(),
+    })
+    this.#timer = interval(renewEveryMs, connection.clock).subscribe((seconds) => this.#everySecond(seconds))
+  }
+
+  /** Gives up waiting, or releases; the next in line has it as soon as the broker has closed the channel. */
+  async end(): Promise<void> {
+    if (!this.#ended) {
+      this.#ended = true
+      this.#timer.unsubscribe()
+      this.#onEnd()
+      this.#lost.resolve()
+      if (!this.#isHeld) this.#acquired.reject(new BusError(`gave up waiting for the lock ${this.#role}`))
+    }
+    await this.#kept.stop()
+  }
+
+  async #build(channel: ConfirmChannel, topology: Topology): Promise<void> {
+    this.#queue = await declareLock(this.#connection, channel, topology, this.#role)
+    await channel.prefetch(1)
+    this.#channel = channel
+    this.#askedMs = this.#connection.clock.now()
+    this.#putToken()
+    await channel.consume(this.#queue, (message) => (message ? this.#onToken(message) : this.#kept.restart()))
+  }
+
+  #onToken(message: ConsumeMessage): void {
+    this.#token = message
+    this.#provenMs = this.#askedMs
+    if (this.#ended || this.#isHeld) return
+    this.#isHeld = true
+    this.#provenMs = this.#connection.clock.now()
+    this.#acquired.resolve({ lost: this.#lost.promise, release: () => this.end() })
+  }
+
+  #everySecond(seconds: number): void {
+    const nowMs = this.#connection.clock.now()
+    if (this.#isHeld && nowMs - this.#provenMs >= leaseMs) void this.end()
+    else if (this.#isHeld) this.#renew(nowMs)
+    else if ((seconds + 1) % (tokenEveryMs / renewEveryMs) === 0) this.#putToken()
+  }
+
+  /** The new token is put before the old one is given back, so that the queue is never without. */
+  #renew(nowMs: number): void {
+    if (!this.#token || !this.#channel) return
+    this.#putToken()
+    const token = this.#token
+    this.#token = undefined
+    this.#askedMs = nowMs
+    try {
+      this.#channel.ack(token)
+    } catch {
+      // The channel has just closed and `lost` is about to say so.
+    }
+  }
+
+  #putToken(): void {
+    try {
+      this.#channel?.sendToQueue(this.#queue, Buffer.alloc(0), { persistent: true })
+    } catch {
+      // As above.
+    }
+  }
+
+  #onChannelLost(): void {
+    this.#channel = undefined
+    this.#token = undefined
+    if (this.#isHeld) void this.end()
+  }
+}
