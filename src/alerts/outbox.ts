@@ -123,6 +123,9 @@ export class Outbox {
         ? []
         : `${situation.problem} (${this.queueLength(name)} waiting)`,
     )
+    for (const [name, { receiver }] of this.#channels) {
+      if (receiver.problem !== undefined) problems.push(`${name}: ${receiver.problem}`)
+    }
     if (this.#busSituation.problem !== undefined) problems.push(this.#busSituation.problem)
     return problems.length > 0 ? problems.join('; ') : undefined
   }

@@ -20,7 +20,7 @@ export interface Channel {
   timeoutMs: number
 }
 
-const mailTimeoutMs = 60_000
+const mailTimeoutMs = 30_000
 
 export function openChannel(config: Config['alerts']['receivers'][string], options: ReceiverOptions): Channel {
   if ('email' in config) return { receiver: openEmail(config.email, options), timeoutMs: mailTimeoutMs }

@@ -6,6 +6,8 @@ import type { Notification } from '../notification.ts'
 export interface Receiver {
   /** Tries once. Never rejects: what went wrong is part of the answer. Gives up when the signal is aborted. */
   send(notification: Notification, signal: AbortSignal): Promise<Delivery>
+  /** What is known to be wrong before anything has to be sent; for people. */
+  readonly problem?: string | undefined
   /** Lets go of idle connections. */
   close(): void
 }
