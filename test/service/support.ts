@@ -31,11 +31,11 @@ export async function startStatsdSink(): Promise<StatsdSink> {
   }
 }
 
-/** A port base of which every port that the service may use is free; below the range that the kernel gives away. */
+/** A port base of which every port that the service may use, and 30 to 32 for Tocsin's own, is free; below the range that the kernel gives away. */
 export async function freePortBase(): Promise<number> {
   for (;;) {
     const base = 11_000 + Math.floor(Math.random() * 210) * 100
-    const offsets = [0, 1, 2, 3, 4, 5, 6, 25, 80, 90]
+    const offsets = [0, 1, 2, 3, 4, 5, 6, 25, 30, 31, 32, 80, 90]
     const ports = offsets.map((offset): NeededPort => {
       return { host: '127.0.0.1', port: base + offset, protocol: 'tcp', what: 'a test', cure: 'none' }
     })
