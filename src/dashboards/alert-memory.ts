@@ -58,9 +58,9 @@ export class AlertMemory {
     return [...this.firing().slice(0, firingShownMax), ...ended].map(viewAlert)
   }
 
-  count(): { crit: number; warn: number } {
-    const counts = { crit: 0, warn: 0 }
-    for (const { level } of this.#book.firing.values()) counts[level]++
+  count(): { crit: number; warn: number; hidden: number } {
+    const counts = { crit: 0, warn: 0, hidden: 0 }
+    for (const { level, hidden } of this.#book.firing.values()) counts[hidden ? 'hidden' : level]++
     return counts
   }
 

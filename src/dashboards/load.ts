@@ -73,7 +73,11 @@ export class DashboardFiles {
 
   view(): DashboardsView {
     return {
-      dashboards: [...this.#byFile.values()].map(({ name, title }) => ({ name, title })),
+      dashboards: [...this.#byFile.values()].map(({ name, title, graphs }) => ({
+        name,
+        title,
+        graphs: graphs.map((graph) => graph.title),
+      })),
       problems: this.#problems.map(({ file, ...rest }) => formatProblem({ file: path.basename(file), ...rest })),
     }
   }

@@ -2,7 +2,7 @@
 import { parseDuration } from '../model/duration.ts'
 import { parseTarget, type Target } from './target.ts'
 
-export const targetsMax = 100
+export const targetsMax = 300
 const defaultRangeMs = 3_600_000
 const rangeMsMax = 7 * 24 * 3_600_000
 

@@ -37,18 +37,25 @@ export function apiRoutes(state: ConsoleState, live: Live, stats: Stats): Router
   router.use(graphRoutes(state))
   router.use(mailboxRoutes(state))
   router.get('/status', (_request, response) => {
-    const { engine } = { engine: state.memory.status.engine() }
+    const engine = state.memory.status.engine()
     const problem = engine?.rulesProblem
     const rules = { ...(engine && { rulesHash: engine.rulesHash }), ...(problem && { rulesProblem: problem }) }
     response.json({ ...state.heartbeat(), parts: state.parts(), sources: state.sources(), ...rules })
   })
   router.get('/stream', ({ query }, response) => {
     const rule = textOf(query, 'rule')
-    const wanted = { targets: targetsOf(query), ...(rule !== undefined && { rule }) }
+    const dashboard = textOf(query, 'dashboard')
+    const shown = dashboard === undefined ? [] : targetsOf({ target: targetTexts(state, dashboard) })
+    const wanted = { targets: [...shown, ...targetsOf(query)], ...(rule !== undefined && { rule }) }
     if (!live.open(response, wanted)) throw new BadRequest('too many pages are open; close some', 503)
     stats.count('streams_opened_total')
   })
   return router
+}
+
+function targetTexts(state: ConsoleState, dashboard: string): string[] {
+  const graphs = state.files.get(dashboard)?.graphs ?? []
+  return [...new Set(graphs.flatMap(({ targets }) => targets.map(({ target }) => target)))]
 }
 
 function alertAndRuleRoutes(state: ConsoleState): Router {

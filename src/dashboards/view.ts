@@ -172,7 +172,7 @@ export interface DashboardView {
 }
 
 export interface DashboardsView {
-  dashboards: readonly Pick<DashboardView, 'name' | 'title'>[]
+  dashboards: readonly { name: string; title: string; graphs: readonly string[] }[]
   /** Located problems of files that cannot be used; their former version is shown. */
   problems: readonly string[]
 }
@@ -215,7 +215,8 @@ export interface ChangeView<T> {
 export interface HeartbeatView {
   nowMs: number
   outlook: OutlookView
-  firing: { crit: number; warn: number }
+  /** Those that are hidden count apart. */
+  firing: { crit: number; warn: number; hidden: number }
   /** Last evaluation of most rules, by step. */
   lastBucketMsByStep: Readonly<Record<string, number>>
   /** Present values of firing alerts by fingerprint, where they changed. */

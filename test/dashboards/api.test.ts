@@ -233,7 +233,7 @@ describe('series and dashboards', () => {
   test('a dashboard is read from its file; a broken edit is located and keeps the former version', async () => {
     feed = await openFeed({ files: { 'dashboards/one.yaml': good } })
     expect((await feed.get('/api/dashboards')).body).toEqual({
-      dashboards: [{ name: 'one', title: 'One' }],
+      dashboards: [{ name: 'one', title: 'One', graphs: ['Requests'] }],
       problems: [],
     })
     fs.writeFileSync(path.join(feed.dir, 'dashboards/one.yaml'), good.replace('rate(web.*)', 'ratio(web.*)'))
