@@ -147,10 +147,9 @@ export class Demo {
   }
 
   async #stop(): Promise<void> {
-    say('\nStopping Tocsin …\n')
-    await end(this.#tocsin)
-    say('Stopping the example service …\n')
-    await end(this.#service)
+    say('\n')
+    await stopChild(this.#tocsin, 'Tocsin')
+    await stopChild(this.#service, 'the example service')
     await this.#tocsinLog.close()
     say('Everything is stopped.\n')
   }
@@ -163,9 +162,10 @@ export class Demo {
   }
 }
 
-/** SIGTERM, and SIGKILL for one that does not end in time. */
-async function end(child: ChildProcess | undefined): Promise<void> {
+/** SIGTERM, and SIGKILL for one that does not end in time; nothing for one that has ended. */
+async function stopChild(child: ChildProcess | undefined, name: string): Promise<void> {
   if (!child || child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
+  say(`Stopping ${name} …\n`)
   const exited = once(child, 'exit')
   const grace = new AbortController()
   child.kill('SIGTERM')
