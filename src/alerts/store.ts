@@ -40,7 +40,7 @@ export function openStore(file: string): Result<Store, string> {
   let database: DatabaseSync | undefined
   try {
     fs.mkdirSync(path.dirname(file), { recursive: true })
-    database = new DatabaseSync(file, { timeout: 2000 })
+    database = new DatabaseSync(file, { timeout: 100 })
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
     const check = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0]
     if (check !== 'ok') throw new Error(String(check))

@@ -27,7 +27,7 @@ describe('from a transition to a mail', () => {
     expect(page?.mail.subject).toBe('CRIT verifier: 6.3% of requests to verifier fail · http_5xx_spike')
     await road.say(transition('ok', nowMs + 60_000))
     const [, end] = await smtp.received(2)
-    expect(end?.mail.subject).toMatch(/^OK verifier: after 1m: /)
+    expect(end?.mail.subject).toMatch(/^OK verifier after 1m: /)
     expect(end?.mail.inReplyTo).toBe(page?.mail.messageId)
   })
 })

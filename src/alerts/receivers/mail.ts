@@ -34,7 +34,7 @@ export function plainMail({ kind, rule, level, alerts, moreCount }: Notification
 function asText({ status, title, say, lines, members, path }: Wording): string {
   const width = Math.max(...lines.map(({ label }) => label.length))
   const blocks = [
-    `${status}: ${title}`,
+    `${status} · ${title}`,
     say,
     members.join('\n'),
     lines

@@ -3,7 +3,7 @@
  */
 import type { BadLevel } from '../../model/alert.ts'
 import { formatDuration } from '../../model/duration.ts'
-import { formatLocal, formatUtc } from '../../runtime/clock.ts'
+import { formatIso, formatLocal, formatUtc } from '../../runtime/clock.ts'
 import type { Notification, ToldAlert } from '../notification.ts'
 import { shortened } from './receiver.ts'
 
@@ -56,7 +56,7 @@ export function wording(notification: Notification, context: WordingContext): Wo
     status,
     tone: toneOf(notification),
     title: isSummary
-      ? `${notification.rule}: ${countOf(notification)} groups`
+      ? `${notification.rule} · ${countOf(notification)} groups`
       : group
         ? `${alert.rule} · ${group}`
         : alert.rule,
@@ -88,17 +88,15 @@ function statusOf(notification: Notification, { sendMs }: WordingContext): strin
 
 /** `CRIT verifier: 6.3% of requests fail · http_5xx_spike`: what matters within a phone's first 40 characters. */
 function subject(notification: Notification, alert: ToldAlert, status: string): string {
-  const group = alert.groupKey === 'all' ? '' : alert.groupKey
   const word = status.split(/[ ,]/)[0] as string
-  const head = group ? `${word} ${group}` : word
-  const aside =
-    notification.kind === 'reminder' ? 'still: ' : isEnd(notification) ? `${status.slice(word.length + 1)}: ` : ''
+  const group = alert.groupKey === 'all' ? '' : ` ${alert.groupKey}`
+  const aside = notification.kind === 'reminder' ? ' still' : isEnd(notification) ? status.slice(word.length) : ''
   const said =
     sayOf(alert)
       .split('\n')[0]
       ?.replace(/[.\s]+$/, '') ?? ''
   const rest = ` · ${alert.rule}`
-  return `${shortened(`${head}: ${aside}${said}`, Math.max(40, subjectCharactersMax - rest.length))}${rest}`
+  return `${shortened(`${word}${group}${aside}: ${said}`, Math.max(40, subjectCharactersMax - rest.length))}${rest}`
 }
 
 function summarySubject(notification: Notification): string {
@@ -118,7 +116,6 @@ function sayOf({ say, reason }: ToldAlert): string {
 }
 
 function lines(notification: Notification, alert: ToldAlert, context: WordingContext): Line[] {
-  const trend = sparkline(alert.series.values)
   const all: (Line | undefined)[] = [
     { label: 'Rule', text: alert.rule },
     alert.group.length > 0
@@ -131,9 +128,7 @@ function lines(notification: Notification, alert: ToldAlert, context: WordingCon
     { label: 'Since', text: sinceOf(alert, context) },
     alert.endedMs === undefined ? undefined : { label: 'Until', text: times(alert.endedMs, context) },
     noteOf(notification, alert),
-    trend
-      ? { label: 'Trend', text: `${trend} (${alert.series.values.length} × ${formatDuration(alert.series.stepMs)})` }
-      : undefined,
+    trendLine(alert),
     alert.runbook === undefined ? undefined : linkLine('Runbook', alert.runbook),
     linkLine('Console', consoleLink(alert, context.consoleUrl)),
   ]
@@ -177,6 +172,25 @@ function valuesLine(values: ToldAlert['values']): Line | undefined {
   return { label: 'Values', text: values.map(({ name, text }) => `${name} = ${text}`).join(' · ') }
 }
 
+function trendLine({ series, comparison }: ToldAlert): Line | undefined {
+  const drawn = sparkline(series.values)
+  if (!drawn) return undefined
+  const known = series.values.filter((value) => value !== null)
+  const [least, greatest] = [Math.min(...known), Math.max(...known)].map((value) =>
+    figure(value, comparison?.unit ?? ''),
+  )
+  return {
+    label: 'Trend',
+    text: `${drawn} ${least} to ${greatest} in ${formatDuration(series.values.length * series.stepMs)}`,
+  }
+}
+
+/** Three digits are enough; shares are shown in the percent they are written in. */
+function figure(value: number, unit: string): string {
+  const scaled = unit === '%' ? value * 100 : value
+  return `${Number(scaled.toPrecision(3))}${unit}`
+}
+
 function sinceOf({ sinceMs, endedMs }: ToldAlert, context: WordingContext): string {
   return `${times(sinceMs, context)}, ${age((endedMs ?? context.sendMs) - sinceMs)}${endedMs === undefined ? ' ago' : ' long'}`
 }
@@ -188,13 +202,13 @@ function times(atMs: number, { timeZone }: WordingContext): string {
   return local === utc ? utc : `${local} (${utc})`
 }
 
-function noteOf({ kind }: Notification, { nodata, partial, hidden }: ToldAlert): Line | undefined {
+function noteOf({ kind }: Notification, { state, nodata, partial, hidden }: ToldAlert): Line | undefined {
   const notes = [
     kind === 'forgotten'
       ? 'nothing has come from this group for long, so it is no longer watched; nobody saw it recover'
       : '',
     nodata ? 'its data has stopped coming; this does not end the alert' : '',
-    partial ? `${partial.alive} of ${partial.known} sources` : '',
+    partial && state === 'firing' ? `${partial.alive} of ${partial.known} sources` : '',
     hidden ? 'another alert explains it' : '',
   ].filter(Boolean)
   return notes.length > 0 ? { label: 'Note', text: notes.join('; ') } : undefined
@@ -209,22 +223,16 @@ export function consoleLink({ rule, groupKey }: Pick<ToldAlert, 'rule' | 'groupK
   return `${consoleUrl}/rules/${encodeURIComponent(rule)}?group=${encodeURIComponent(groupKey)}`
 }
 
-/** `packet 13:05:08.210 → flush +290 ms → rule +302 ms → send +306 ms`; each hop in ms since the packet. */
+/** `packet 13:05:08.210 UTC → flush +290 ms → rule +302 ms → send +306 ms`; each hop in ms since the packet. */
 function hopPath({ hops }: Notification, sendMs: number): string {
   const startMs = hops.packetMs ?? hops.flushMs ?? hops.ruleMs
   if (startMs === undefined) return ''
-  const named = [
-    ['packet', hops.packetMs],
-    ['flush', hops.flushMs],
-    ['rule', hops.ruleMs],
-    ['send', sendMs],
-  ] as const
-  return named
-    .filter(([, atMs]) => atMs !== undefined)
-    .map(([name, atMs], i) =>
-      i === 0 ? `${name} ${formatUtc(atMs as number)}` : `${name} +${(atMs as number) - startMs} ms`,
-    )
-    .join(' → ')
+  const named = Object.entries({ packet: hops.packetMs, flush: hops.flushMs, rule: hops.ruleMs, send: sendMs })
+  const passed = named.flatMap(([name, atMs]) => (atMs === undefined ? [] : [{ name, sinceMs: atMs - startMs }]))
+  const [first, ...others] = passed as [{ name: string }, ...typeof passed]
+  const steps = others.map(({ name, sinceMs }) => `${name} +${sinceMs} ms`)
+  const start = `${first.name} ${formatIso(startMs).slice(11, 23)} UTC`
+  return `${[start, ...steps].join(' → ')}: ${sendMs - startMs} ms in all`
 }
 
 /** Two units are enough for people: `2h5m`, `4m10s`, `12s`. */
