@@ -6,74 +6,76 @@
  * may lose the last second, a killed process loses nothing. When the disk refuses, the bus says so (`problem`), goes on
  * delivering from memory, and returns to the disk as soon as it can: a monitor must not stop because its disk is full.
  */
-
+import fs from 'node:fs'
 import {
   type Envelope,
   type Hops,
   type Key,
   type Kind,
   type KindOf,
-  kindOf,
   type LogEntry,
   type LogName,
   logKinds,
   type Messages,
 } from '../model/message.ts'
 import type { Status } from '../model/status.ts'
-import type { Clock } from '../runtime/clock.ts'
+import { type Clock, sleep } from '../runtime/clock.ts'
 import { type Log, Situation } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
 import { type Bus, BusError, type Lock, type Offset, type Reader, type ReadOptions } from './bus.ts'
-import { Decoder, encode } from './codec.ts'
-import { SegmentLog } from './segments.ts'
+import { encode } from './codec.ts'
+import { lockDirectory } from './memory/directory-lock.ts'
+import { LogReader } from './memory/log-reader.ts'
+import { SegmentLog } from './memory/segments.ts'
+import { checkedKind, checkedSize } from './outgoing.ts'
+
+const closeWaitMs = 5000
 
 export interface MemoryBusOptions {
-  /** Directory of the logs; made when missing. */
+  /** Directory of the logs; made when missing. One process at a time. */
   dir: string
   clock: Clock
   log: Log
   stats: Stats
   /** Unique per process start; the publisher half of message ids. */
   instance: string
+  /** Per log; default 2 h. */
   retentionMs?: number
+  /** Per log; default 1 GiB. */
   retentionBytes?: number
 }
 
+/** Rejects with BusError when the directory cannot be used or another process uses it. */
 export async function openMemoryBus(options: MemoryBusOptions): Promise<Bus> {
-  const bus = new MemoryBus(options)
-  return bus
+  let unlock: (() => void) | undefined
+  try {
+    fs.mkdirSync(options.dir, { recursive: true })
+    unlock = lockDirectory(options.dir)
+    return new MemoryBus(options, unlock)
+  } catch (error) {
+    unlock?.()
+    throw new BusError(`the log directory cannot be used: ${(error as Error).message}`, { cause: error })
+  }
 }
 
 class MemoryBus implements Bus {
   readonly #logs: Record<LogName, SegmentLog>
+  readonly #diskProblems = new Map<LogName, string>()
   readonly #statusHandlers = new Set<(status: Status) => void>()
   readonly #readers = new Set<LogReader>()
-  readonly #locks = new Map<string, Promise<void>>()
+  readonly #locks = new Map<string, { lost: Promise<void>; release: () => void }>()
+  readonly #closing = new AbortController()
   readonly #situation: Situation
-  readonly #stats: Stats
-  readonly #instance: string
+  readonly #options: MemoryBusOptions
+  readonly #unlock: () => void
   #sequence = 0
   #closed = false
 
-  constructor({ dir, clock, log, stats, instance, retentionMs, retentionBytes }: MemoryBusOptions) {
-    this.#instance = instance
-    this.#stats = stats
-    this.#situation = new Situation(log)
-    const open = (name: LogName) =>
-      new SegmentLog({
-        dir: `${dir}/${name}`,
-        clock,
-        retentionMs: retentionMs ?? 2 * 3_600_000,
-        retentionBytes: retentionBytes ?? 1024 ** 3,
-        onDisk: (problem) => {
-          if (problem === undefined) this.#situation.good('the log is written to disk again')
-          else {
-            stats.count('disk_errors_total')
-            this.#situation.bad(`the log cannot be written (${problem}); going on in memory, a restart would lose it`)
-          }
-        },
-      })
-    this.#logs = { 'engine-log': open('engine-log'), 'alerts-log': open('alerts-log') }
+  constructor(options: MemoryBusOptions, unlock: () => void) {
+    this.#options = options
+    this.#unlock = unlock
+    this.#situation = new Situation(options.log)
+    this.#logs = { 'engine-log': this.#open('engine-log'), 'alerts-log': this.#open('alerts-log') }
   }
 
   get problem(): string | undefined {
@@ -82,15 +84,14 @@ class MemoryBus implements Bus {
 
   async publish<K extends Key>(key: K, message: Messages[KindOf<K>], hops?: Hops): Promise<void> {
     if (this.#closed) throw new BusError('the bus is closed')
-    const kind = kindOf(key)
-    if (kind === undefined) throw new BusError(`no such routing key: ${key}`)
+    const kind = checkedKind(key)
     if (kind === 'status') {
       for (const handle of this.#statusHandlers) handle(message as unknown as Status)
       return
     }
-    const id = `${this.#instance}:${++this.#sequence}`
-    const bytes = encode({ kind, key, id, message, ...(hops && { hops }) } as Envelope)
-    this.#stats.count('published_total')
+    const id = `${this.#options.instance}:${++this.#sequence}`
+    const bytes = checkedSize(encode({ kind, key, id, message, ...(hops && { hops }) } as Envelope))
+    this.#options.stats.count('published_total')
     for (const name of logsOf(kind)) {
       this.#logs[name].append(bytes)
       for (const reader of this.#readers) if (reader.log === name) reader.wake()
@@ -103,9 +104,11 @@ class MemoryBus implements Bus {
     handle: (entry: LogEntry) => Promise<void> | void,
     options: ReadOptions = {},
   ): Reader {
-    const reader = new LogReader(log, this.#logs[log], from, handle, options, () => this.#readers.delete(reader))
+    if (this.#closed) throw new BusError('the bus is closed')
+    const segments = this.#logs[log]
+    const onStop = () => this.#readers.delete(reader)
+    const reader = new LogReader({ log, segments, from, handle, options, stats: this.#options.stats, onStop })
     this.#readers.add(reader)
-    reader.wake()
     return reader
   }
 
@@ -113,24 +116,27 @@ class MemoryBus implements Bus {
     this.#statusHandlers.add(handle)
     return {
       caughtUp: async () => {},
-      stop: async () => void this.#statusHandlers.delete(handle),
+      stop: async () => {
+        this.#statusHandlers.delete(handle)
+      },
     }
   }
 
   async lock(role: string, signal?: AbortSignal): Promise<Lock> {
+    const gaveUp = AbortSignal.any([this.#closing.signal, ...(signal ? [signal] : [])])
     for (let held = this.#locks.get(role); held; held = this.#locks.get(role)) {
-      await Promise.race([held, aborted(signal)])
-      if (signal?.aborted) throw new BusError(`gave up waiting for the lock ${role}`)
+      await Promise.race([held.lost, aborted(gaveUp)])
+      if (gaveUp.aborted) break
     }
+    if (gaveUp.aborted) throw new BusError(`gave up waiting for the lock ${role}`)
     const { promise: lost, resolve } = Promise.withResolvers<void>()
-    this.#locks.set(role, lost)
-    return {
-      lost,
-      release: async () => {
-        if (this.#locks.get(role) === lost) this.#locks.delete(role)
-        resolve()
-      },
+    const release = () => {
+      if (this.#locks.get(role) === held) this.#locks.delete(role)
+      resolve()
     }
+    const held = { lost, release }
+    this.#locks.set(role, held)
+    return { lost, release: async () => release() }
   }
 
   async readForeign(exchange: string): Promise<Reader> {
@@ -140,8 +146,35 @@ class MemoryBus implements Bus {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await Promise.all([...this.#readers].map((reader) => reader.stop()))
+    this.#closing.abort()
+    const stopped = Promise.all([...this.#readers].map((reader) => reader.stop())).then(() => true)
+    const giveUp = new AbortController()
+    const isStopped = await Promise.race([stopped, sleep(closeWaitMs, this.#options.clock, giveUp.signal)])
+    giveUp.abort()
+    if (!isStopped) this.#options.log.warn('closing the bus without waiting for a handler any longer')
+    for (const { release } of this.#locks.values()) release()
     for (const log of Object.values(this.#logs)) log.close()
+    this.#unlock()
+  }
+
+  #open(name: LogName): SegmentLog {
+    const { dir, clock, stats, retentionMs = 2 * 3_600_000, retentionBytes = 1024 ** 3 } = this.#options
+    const onDisk = (problem: string | undefined) => this.#onDisk(name, problem)
+    const log = new SegmentLog({ dir: `${dir}/${name}`, clock, retentionMs, retentionBytes, onDisk })
+    stats.observe(`log_bytes{log="${name}"}`, () => log.bytes)
+    stats.observe(`log_unwritten_messages{log="${name}"}`, () => log.unwritten)
+    return log
+  }
+
+  #onDisk(name: LogName, problem: string | undefined): void {
+    if (problem === undefined) this.#diskProblems.delete(name)
+    else {
+      this.#options.stats.count('disk_errors_total')
+      this.#diskProblems.set(name, problem)
+    }
+    const [first] = this.#diskProblems.values()
+    if (first === undefined) this.#situation.good('the log is written to disk again')
+    else this.#situation.bad(`the log cannot be written (${first}); going on in memory, a restart would lose it`)
   }
 }
 
@@ -149,94 +182,9 @@ function logsOf(kind: Kind): LogName[] {
   return (Object.keys(logKinds) as LogName[]).filter((name) => logKinds[name].includes(kind))
 }
 
-function aborted(signal?: AbortSignal): Promise<void> {
+function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (signal?.aborted) resolve()
-    signal?.addEventListener('abort', () => resolve(), { once: true })
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
   })
-}
-
-/** Pulls a log at its own pace: from memory what is recent, from disk what is older. */
-class LogReader implements Reader {
-  readonly log: LogName
-  readonly #segments: SegmentLog
-  readonly #handle: (entry: LogEntry) => Promise<void> | void
-  readonly #options: ReadOptions
-  readonly #decoder = new Decoder()
-  readonly #onStop: () => void
-  readonly #waiting: { until: number; resolve: () => void }[] = []
-  #next: number
-  #running: Promise<void> | undefined
-  #stopped = false
-
-  constructor(
-    log: LogName,
-    segments: SegmentLog,
-    from: Offset,
-    handle: (entry: LogEntry) => Promise<void> | void,
-    options: ReadOptions,
-    onStop: () => void,
-  ) {
-    this.log = log
-    this.#segments = segments
-    this.#handle = handle
-    this.#options = options
-    this.#onStop = onStop
-    this.#next = from === 'next' ? segments.end : from === 'first' ? segments.first : from
-  }
-
-  wake(): void {
-    if (!this.#stopped) this.#running ??= this.#run()
-  }
-
-  caughtUp(): Promise<void> {
-    const until = this.#segments.end
-    if (this.#stopped || (this.#next >= until && !this.#running)) return Promise.resolve()
-    return new Promise((resolve) => {
-      this.#waiting.push({ until, resolve })
-      this.wake()
-    })
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true
-    this.#onStop()
-    await this.#running
-    for (const { resolve } of this.#waiting.splice(0)) resolve()
-  }
-
-  async #run(): Promise<void> {
-    // The publisher's turn ends before its message is handled, as on a real bus.
-    await Promise.resolve()
-    while (!this.#stopped && this.#next < this.#segments.end) {
-      const first = this.#segments.first
-      if (this.#next < first) {
-        this.#options.lost?.(this.#next, first)
-        this.#next = first
-        continue
-      }
-      for (const { offset, bytes } of this.#segments.read(this.#next)) {
-        if (this.#stopped) return
-        if (offset > this.#next) this.#options.lost?.(this.#next, offset)
-        const decoded = this.#decoder.decode(bytes)
-        if (decoded.ok) await this.#handle({ ...decoded.value, offset })
-        else this.#options.bad?.(decoded.error, offset)
-        this.#next = offset + 1
-        this.#settle()
-      }
-    }
-    // Within the same turn as the last look at the log: whatever is published from now on wakes the reader again.
-    this.#running = undefined
-    this.#settle()
-  }
-
-  #settle(): void {
-    for (let i = this.#waiting.length - 1; i >= 0; i--) {
-      const waiting = this.#waiting[i] as { until: number; resolve: () => void }
-      if (this.#next >= waiting.until) {
-        this.#waiting.splice(i, 1)
-        waiting.resolve()
-      }
-    }
-  }
 }
