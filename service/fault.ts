@@ -12,7 +12,6 @@
  * their pace under `5xx`, `slow` and `dependency` (only a deep heartbeat notices the latter).
  */
 import type { Subscription } from 'rxjs'
-import { z } from 'zod'
 import { err, ok, type Result } from '../src/model/result.ts'
 import type { Clock } from '../src/runtime/clock.ts'
 
@@ -33,32 +32,32 @@ export const faultDefaults = { share: 0.5, ms: 2000, forMs: 60_000 } as const
 export const delayMaxMs = 60_000
 export const forMaxMs = 3_600_000
 
-const schema = z.strictObject({
-  kind: z.enum([...faultKinds, 'heal'], { error: `kind: expected ${faultKinds.join(', ')} or heal` }),
-  share: z
-    .number({ error: 'share: expected a number' })
-    .gt(0, 'share: expected more than 0')
-    .max(1, 'share: expected at most 1')
-    .default(faultDefaults.share),
-  ms: z
-    .number({ error: 'ms: expected a number' })
-    .min(1, 'ms: expected at least 1')
-    .max(delayMaxMs, `ms: expected at most ${delayMaxMs}`)
-    .default(faultDefaults.ms),
-  forMs: z
-    .number({ error: 'forMs: expected a number' })
-    .min(1, 'forMs: expected at least 1')
-    .max(forMaxMs, `forMs: expected at most ${forMaxMs}`)
-    .default(faultDefaults.forMs),
-})
-
 /** The body of `POST /__break__`; the error lists every problem. */
 export function parseFault(body: unknown): Result<Fault | 'heal', string> {
-  const parsed = schema.safeParse(body)
-  if (!parsed.success) return err(parsed.error.issues.map(({ message }) => message).join('; '))
-  const { kind, ...rest } = parsed.data
-  return ok(kind === 'heal' ? 'heal' : { kind, ...rest })
+  if (typeof body !== 'object' || body === null) return err(`expected an object such as {"kind": "5xx"}`)
+  const {
+    kind,
+    share = faultDefaults.share,
+    ms = faultDefaults.ms,
+    forMs = faultDefaults.forMs,
+    ...others
+  } = {
+    ...body,
+  } as Record<string, unknown>
+  const known = faultKinds.find((candidate) => candidate === kind)
+  const problems = [
+    known || kind === 'heal' ? [] : [`kind: expected ${faultKinds.join(', ')} or heal`],
+    isBetween(share, Number.MIN_VALUE, 1) ? [] : ['share: expected more than 0 and at most 1'],
+    isBetween(ms, 1, delayMaxMs) ? [] : [`ms: expected 1 to ${delayMaxMs}`],
+    isBetween(forMs, 1, forMaxMs) ? [] : [`forMs: expected 1 to ${forMaxMs}`],
+    Object.keys(others).map((key) => `there is no "${key}"`),
+  ].flat()
+  if (problems.length > 0) return err(problems.join('; '))
+  return ok(known ? { kind: known, share: share as number, ms: ms as number, forMs: forMs as number } : 'heal')
 }
+
+const isBetween = (value: unknown, least: number, most: number): boolean =>
+  typeof value === 'number' && value >= least && value <= most
 
 /** The fault that a process has now, if any; ends it when its time is over. */
 export class Breakage {

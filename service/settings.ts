@@ -10,7 +10,7 @@
  */
 import path from 'node:path'
 import { err, ok, type Result } from '../src/model/result.ts'
-import { type Config, hostPort } from '../src/runtime/config.ts'
+import type { Config } from '../src/runtime/config.ts'
 
 export const processNames = ['router', 'browserid', 'dbwriter', 'keysigner', 'verifier', 'static', 'proxy'] as const
 
@@ -36,20 +36,29 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   if (!Number.isInteger(portBase) || portBase < 1 || portBase > 65_535 - controlOffset) {
     return err(`SERVICE_PORT_BASE: expected a port up to ${65_535 - controlOffset}, got "${SERVICE_PORT_BASE}"`)
   }
-  const statsd = hostPort.safeParse(TOCSIN_STATSD)
-  if (!statsd.success) return err(`TOCSIN_STATSD: expected host:port such as "127.0.0.1:8125", got "${TOCSIN_STATSD}"`)
+  const statsd = parseAddress(TOCSIN_STATSD)
+  if (!statsd) return err(`TOCSIN_STATSD: expected host:port such as "127.0.0.1:8125", got "${TOCSIN_STATSD}"`)
   const logDirectory = SERVICE_LOGS === 'off' ? undefined : path.resolve(SERVICE_LOGS ?? defaultLogDirectory)
-  return ok({ portBase, statsd: statsd.data, logDirectory })
+  return ok({ portBase, statsd, logDirectory })
 }
 
 /** The settings as the environment that a child process reads them from. */
 export function asEnvironment({ portBase, statsd, logDirectory }: Settings): Record<string, string> {
   return {
     SERVICE_PORT_BASE: String(portBase),
-    TOCSIN_STATSD: `${statsd.host}:${statsd.port}`,
+    TOCSIN_STATSD: `${inUrl(statsd.host)}:${statsd.port}`,
     SERVICE_LOGS: logDirectory ?? 'off',
   }
 }
+
+/** `host:port`, IPv6 in brackets. (Not the configuration's own: nine processes would load all that it needs.) */
+function parseAddress(text: string): Settings['statsd'] | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(text)
+  const port = Number(match?.[3])
+  return match && port <= 65_535 ? { host: match[1] ?? (match[2] as string), port } : undefined
+}
+
+const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
 const controlOffset = 90
 const defaultLogDirectory = path.resolve(import.meta.dirname, '../var/demo/logs')
@@ -70,5 +79,5 @@ export function logFile(name: string, { logDirectory }: Pick<Settings, 'logDirec
 /** Where Tocsin's console is. */
 export function consoleUrlOf({ alerts, dashboards }: Config): string {
   const { host, port } = dashboards.listen
-  return alerts.consoleUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  return alerts.consoleUrl ?? `http://${inUrl(host)}:${port}`
 }

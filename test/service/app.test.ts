@@ -104,9 +104,15 @@ describe('a process that is broken on purpose', () => {
 
   test.each([
     ['an unknown kind', { kind: '6xx' }, 'kind: expected 5xx, slow, hang, kill, dependency or heal'],
-    ['a share above 1', { kind: '5xx', share: 50 }, 'share: expected at most 1'],
+    ['a share above 1', { kind: '5xx', share: 50 }, 'share: expected more than 0 and at most 1'],
     ['a share of nothing', { kind: '5xx', share: 0 }, 'share: expected more than 0'],
-    ['a delay of a day', { kind: 'slow', ms: 86_400_000 }, 'ms: expected at most 60000'],
+    ['a delay of a day', { kind: 'slow', ms: 86_400_000 }, 'ms: expected 1 to 60000'],
+    ['a word that it does not know', { kind: 'hang', until: 'noon' }, 'there is no'],
+    [
+      'several problems, all of them said',
+      { kind: 'hang', ms: '5', forMs: 0 },
+      'ms: expected 1 to 60000; forMs: expected 1 to 3600000',
+    ],
     ['no body at all', '', 'expected'],
   ])('refuses %s and stays as it is', async (_what, body, message) => {
     service = await startService([staticPages])

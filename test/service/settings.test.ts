@@ -14,6 +14,12 @@ describe('settings', () => {
     expect(readSettings(asEnvironment(settings))).toEqual({ ok: true, value: settings })
   })
 
+  test('take an IPv6 address in brackets', () => {
+    const read = readSettings({ TOCSIN_STATSD: '[::1]:8125' })
+    expect(read.ok && read.value.statsd).toEqual({ host: '::1', port: 8125 })
+    expect(read.ok && asEnvironment(read.value).TOCSIN_STATSD).toBe('[::1]:8125')
+  })
+
   test.each([
     [{ SERVICE_PORT_BASE: 'ten' }, 'SERVICE_PORT_BASE: expected a port up to 65445, got "ten"'],
     [{ SERVICE_PORT_BASE: '65500' }, 'SERVICE_PORT_BASE: expected a port up to 65445, got "65500"'],
