@@ -111,3 +111,8 @@ export function formatIso(atMs: number): string {
 export function formatMailDate(atMs: number): string {
   return new Date(atMs).toUTCString().replace('GMT', '+0000')
 }
+
+/** The same moment as a Date, for libraries that want one. */
+export function asDate(atMs: number): Date {
+  return new Date(atMs)
+}
