@@ -31,9 +31,15 @@ export interface Distribution {
   counts: Float64Array
 }
 
+/** Distinct values that are looked for one by one; a map of so few would be slower and larger. */
+const fewMax = 16
+
 /** Collects samples into a Distribution; the mutable side, one per timer and flush. */
 export class DistributionBuilder {
-  #pairs = new Map<number, number>()
+  /** While there are few distinct values; afterwards they are in the pairs. */
+  readonly #fewValues: number[] = []
+  readonly #fewCounts: number[] = []
+  #pairs: Map<number, number> | undefined
   #exact = true
   #count = 0
   #sum = 0
@@ -42,7 +48,8 @@ export class DistributionBuilder {
   #max = Number.NEGATIVE_INFINITY
 
   /** Adds one finite value that stands for `1 / sampleRate` samples. */
-  add(value: number, sampleRate = 1): void {
+  add(sample: number, sampleRate = 1): void {
+    const value = sample + 0 // turns -0 into 0
     this.#count += 1 / sampleRate
     this.#sum += value
     this.#sumSquares += value * value
@@ -63,8 +70,7 @@ export class DistributionBuilder {
   }
 
   build(): Distribution {
-    let pairs = [...this.#pairs].sort((a, b) => a[0] - b[0])
-    if (pairs.length > sketchBinsMax) pairs = collapseLowest(pairs)
+    const { values, counts } = this.#pairs ? sortedPairs(this.#pairs) : sortedFew(this.#fewValues, this.#fewCounts)
     return {
       count: this.#count,
       sum: this.#sum,
@@ -72,24 +78,71 @@ export class DistributionBuilder {
       min: this.#min,
       max: this.#max,
       exact: this.#exact,
-      values: Float64Array.from(pairs, (pair) => pair[0]),
-      counts: Float64Array.from(pairs, (pair) => pair[1]),
+      values,
+      counts,
     }
   }
 
   #put(value: number, count: number): void {
-    const key = this.#exact ? value + 0 : representative(value) // + 0 turns -0 into 0
-    this.#pairs.set(key, (this.#pairs.get(key) ?? 0) + count)
-    if (this.#exact && this.#pairs.size > exactValuesMax) this.#quantise()
+    if (this.#pairs) this.#putPair(this.#pairs, value, count)
+    else if (!this.#putFew(value, count)) this.#putPair(this.#openPairs(), value, count)
+  }
+
+  /** False when there is no room for another value. */
+  #putFew(value: number, count: number): boolean {
+    const values = this.#fewValues
+    for (let i = 0; i < values.length; i++) {
+      if (values[i] !== value) continue
+      this.#fewCounts[i] = (this.#fewCounts[i] as number) + count
+      return true
+    }
+    if (values.length === fewMax) return false
+    values.push(value)
+    this.#fewCounts.push(count)
+    return true
+  }
+
+  #putPair(pairs: Map<number, number>, value: number, count: number): void {
+    const key = this.#exact ? value : representative(value)
+    pairs.set(key, (pairs.get(key) ?? 0) + count)
+    if (this.#exact && pairs.size > exactValuesMax) this.#quantise()
+    // Folding now and then keeps hostile values from filling the memory; what is folded would be so at the end as well.
+    else if (pairs.size > 2 * sketchBinsMax) this.#pairs = collapseLowest(pairs)
+  }
+
+  #openPairs(): Map<number, number> {
+    this.#pairs ??= new Map(this.#fewValues.map((value, i) => [value, this.#fewCounts[i] as number]))
+    return this.#pairs
   }
 
   #quantise(): void {
     if (!this.#exact) return
+    const exact = this.#openPairs()
     this.#exact = false
-    const exact = this.#pairs
-    this.#pairs = new Map()
-    for (const [value, count] of exact) this.#put(value, count)
+    const pairs = new Map<number, number>()
+    this.#pairs = pairs
+    for (const [value, count] of exact) this.#putPair(pairs, value, count)
   }
+}
+
+interface Pairs {
+  values: Float64Array
+  counts: Float64Array
+}
+
+function sortedFew(values: readonly number[], counts: readonly number[]): Pairs {
+  if (values.length === 1)
+    return { values: Float64Array.of(values[0] as number), counts: Float64Array.of(counts[0] as number) }
+  const order = values.map((_, i) => i).sort((a, b) => (values[a] as number) - (values[b] as number))
+  return {
+    values: Float64Array.from(order, (i) => values[i] as number),
+    counts: Float64Array.from(order, (i) => counts[i] as number),
+  }
+}
+
+function sortedPairs(pairs: Map<number, number>): Pairs {
+  const kept = [...(pairs.size > sketchBinsMax ? collapseLowest(pairs) : pairs)].sort((a, b) => a[0] - b[0])
+  return { values: Float64Array.from(kept, (pair) => pair[0]), counts: Float64Array.from(kept, (pair) => pair[1]) }
 }
 
 /** Merges what several daemons or buckets saw; undefined for none. */
@@ -160,9 +213,11 @@ function lowerBound(bin: number): number {
   return high
 }
 
-function collapseLowest(pairs: [number, number][]): [number, number][] {
-  const kept = pairs.slice(pairs.length - sketchBinsMax)
-  const first = kept[0] as [number, number]
-  for (const [, count] of pairs.slice(0, pairs.length - sketchBinsMax)) first[1] += count
-  return kept
+/** Keeps the highest `sketchBinsMax` pairs and folds the counts of the others into the lowest of them. */
+function collapseLowest(pairs: Map<number, number>): Map<number, number> {
+  const sorted = [...pairs].sort((a, b) => a[0] - b[0])
+  const folded = sorted.length - sketchBinsMax
+  const [lowest, lowestCount] = sorted[folded] as [number, number]
+  const count = sorted.slice(0, folded).reduce((sum, pair) => sum + pair[1], lowestCount)
+  return new Map([[lowest, count], ...sorted.slice(folded + 1)])
 }
