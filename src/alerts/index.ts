@@ -132,9 +132,12 @@ class Alerts implements Part {
     const { bus, log } = this.#context
     this.#reader = bus.readLog('alerts-log', from, (entry) => this.#apply(entry), {
       lost: (wanted, first) => {
-        this.#stats.count('log_entries_lost_total', first - wanted)
-        this.#readProblem = `entries ${wanted} to ${first - 1} of alerts-log were gone before they were read`
-        log.error(`${this.#readProblem}; what they said is not known here`)
+        this.#readProblem =
+          first > wanted
+            ? `entries ${wanted} to ${first - 1} of alerts-log were gone before they were read`
+            : `alerts-log is another than the one read before: it begins at ${first}, entry ${wanted} was expected`
+        this.#stats.count('log_entries_lost_total', Math.max(1, first - wanted))
+        log.error(`${this.#readProblem}; what was said there is not known here`)
       },
       bad: (problem, offset) => {
         this.#stats.count('bad_messages_total')

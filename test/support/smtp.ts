@@ -33,8 +33,10 @@ export interface SmtpServer {
   beforeAnswer: (raw: string) => Promise<void> | void
   /** Resolves with the mails once there are at least `count`. */
   received(count: number, timeoutMs?: number): Promise<ReceivedMail[]>
-  /** Ends every open connection as a server does that has had enough of an idle client. */
-  dropConnections(): void
+  /** Ends every open connection as a server does that has had enough of an idle client; or `rudely`, by a reset. */
+  dropConnections(rudely?: boolean): void
+  /** Connections open now. */
+  open(): number
   close(): Promise<void>
 }
 
@@ -117,9 +119,10 @@ export async function startSmtp(
           },
         })
       }),
-    dropConnections: () => {
-      for (const socket of sockets) socket.end()
+    dropConnections: (rudely = false) => {
+      for (const socket of sockets) rudely ? socket.resetAndDestroy() : socket.end()
     },
+    open: () => sockets.size,
     close: () => {
       for (const socket of sockets) socket.destroy()
       return new Promise((resolve) => server.close(() => resolve()))

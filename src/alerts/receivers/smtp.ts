@@ -62,7 +62,7 @@ export class SmtpConnections {
 
   /** Rejects with nodemailer's error. */
   async send(envelope: SMTPEnvelope, message: Buffer, signal: AbortSignal): Promise<Sent> {
-    if (this.#idle.length === 0) await this.#readying
+    if (this.#idle.length === 0) await Promise.race([this.#readying, aborted(signal)])
     const kept = this.#idle.pop()
     if (kept) {
       kept.idle.unsubscribe()
@@ -97,7 +97,7 @@ export class SmtpConnections {
     signal.addEventListener('abort', abort, { once: true })
     try {
       const sent = await new Promise<Sent>((resolve, reject) => {
-        signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true })
+        aborted(signal).then(() => reject(new Error('aborted')))
         connection.send(envelope, message, (error, info) => (error ? reject(error) : resolve(info)))
       })
       this.#keep(connection, openedMs)
@@ -159,8 +159,9 @@ export class SmtpConnections {
     connection.once('end', () => this.#ended(connection, openedMs))
     await new Promise<void>((resolve, reject) => {
       const failed = (error: Error) => {
-        connection.close()
+        // In this order: closing ends the connection, and that would be a hang-up.
         reject(error)
+        connection.close()
       }
       // Stays on, so that an error while idle is nobody's crash; 'end' follows.
       connection.on('error', failed)
@@ -189,6 +190,10 @@ export class SmtpConnections {
       void this.#makeReady()
     }
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
 function isHangUp({ code, responseCode }: NodemailerError): boolean {
