@@ -1,17 +1,23 @@
 /**
  * Load: rule files to checked rules. All problems of all files come at once; nothing is thrown.
  */
+import { literalName, matchPath, parsePath } from '../../model/path.ts'
+import { type Catalogue, entryOfSeries, unitOfEntry } from './catalogue.ts'
+import { parseExpression } from './parse.ts'
 import type { RuleProblem } from './problems.ts'
+import { Resolver } from './resolve.ts'
+import { type Facts, readRuleFile } from './rule-file.ts'
+import type { ComparisonTree, RuleTree, SayPart, SeriesKind, Shown } from './tree.ts'
+import { convert, unitOf } from './units.ts'
+import { SourceFile } from './yaml-rules.ts'
 
 export { formatRuleProblem, type RuleProblem } from './problems.ts'
+export type { SeriesKind } from './tree.ts'
 
 export interface RuleFile {
   path: string
   text: string
 }
-
-/** How a series behaves, rule-language.md §5. */
-export type SeriesKind = 'count' | 'gauge' | 'counter' | 'timer' | 'set' | 'percentile' | 'check'
 
 /** A test as written, located; the harness turns it into messages and compares timelines. */
 export interface RawTest {
@@ -38,39 +44,104 @@ export interface CheckedRule {
   everyMs: number | undefined
   /** Kept names in the order of the group key. */
   names: readonly string[]
-  /** Sentences as written. */
+  /** Sentences as written; an slo's as expanded. */
   levels: { warn?: string; crit?: string }
   say?: string
   runbook?: string
+  remindMs?: number
   tags: Readonly<Record<string, string>>
+  /** Other rules it refers to. */
+  rulesUsed: readonly string[]
+  tree: RuleTree
+  /** Equal keys mean equal meaning: the engine then keeps the rule's state. */
+  treeKey: string
+  sayParts: readonly SayPart[]
+  lets: readonly (Shown & { name: string })[]
+  /** By level, the comparisons in the rule's own scope. */
+  comparisons: { warn?: readonly ComparisonTree[]; crit?: readonly ComparisonTree[] }
 }
 
 export interface LoadedRules {
+  /** In an order in which every rule stands after those it refers to. */
   rules: readonly CheckedRule[]
   /** Errors; with any of them the files are refused as a whole. */
   problems: readonly RuleProblem[]
   warnings: readonly RuleProblem[]
   tests: readonly RawTest[]
+  catalogue: Catalogue
+  facts: Facts
 }
 
 export interface LoadOptions {
   /** Warnings that depend on strictness become errors: an undeclared metric, a step that is not said. */
   strict?: boolean
+  /** Lints, such as a rule without tests. */
+  lint?: boolean
 }
 
-export function loadRules(_files: readonly RuleFile[], _options: LoadOptions = {}): LoadedRules {
-  return { rules: [], problems: [], warnings: [], tests: [] }
-}
-
-/** The kind a series has in a test: the catalogue's, else a count where a rule sums or rates it, else a gauge. */
-export function kindInTests(_loaded: LoadedRules, _seriesName: string): SeriesKind {
-  return 'gauge'
+export function loadRules(files: readonly RuleFile[], options: LoadOptions = {}): LoadedRules {
+  const sources = files.map(({ path, text }) => new SourceFile(path, text))
+  const raws = sources.map(readRuleFile)
+  const resolver = new Resolver(raws, options)
+  const rules = resolver.rules()
+  const all = sources.flatMap((source) =>
+    source.problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)),
+  )
+  return {
+    rules,
+    problems: all.filter(({ severity }) => severity === 'error'),
+    warnings: all.filter(({ severity }) => severity === 'warning'),
+    tests: raws.flatMap((raw) => [...raw.rules.flatMap((rule) => rule.tests), ...raw.tests]),
+    catalogue: resolver.catalogue,
+    facts: resolver.facts,
+  }
 }
 
 /**
- * A number as written in a test (`4GiB`, `1.5s`, `3`), in the unit that the series' data have; undefined when it is none.
+ * The kind a series has in a test: the catalogue's, else a count where a rule sums or rates it, a timer where one asks for
+ * a percentile, else a gauge. `path` is as in the test or as on the bus.
  */
-export function valueInUnit(_loaded: LoadedRules, _seriesName: string, text: string): number | undefined {
-  const value = Number(text)
-  return Number.isFinite(value) ? value : undefined
+export function kindInTests(loaded: LoadedRules, path: string): SeriesKind {
+  if (path.startsWith('check:')) return 'check'
+  const name = busName(path)
+  const entry = entryOfSeries(loaded.catalogue, false, name)
+  if (entry) return entry.kind
+  const folds = new Set<string>()
+  for (const { tree } of loaded.rules) {
+    for (const leaf of tree.leaves) if (leaf.source === 'metric' && matches(leaf.path, name)) folds.add(leaf.fold)
+  }
+  if (folds.has('sum') || folds.has('rate')) return 'count'
+  return folds.has('p') ? 'timer' : 'gauge'
+}
+
+/** A number as written in a test (`4GiB`, `1.5s`, `3`), in the unit of the series' data; undefined when it is none. */
+export function valueInUnit(loaded: LoadedRules, path: string, text: string): number | undefined {
+  const value = literalOf(text)
+  if (!value) return undefined
+  if (value.unit === '' && value.per === '') return value.value
+  const entry = entryOfSeries(loaded.catalogue, path.startsWith('check:'), busName(path))
+  return convert(value.value, unitOf(value.unit, value.per), unitOfEntry(entry))
+}
+
+/** `path[tag=x]` or `metric:path` as the series is called on the bus. */
+export function busName(path: string): string {
+  const parsed = parsePath(path)
+  if (!parsed.ok) return path
+  const tags = parsed.value.tags.map(({ name, globs }) => `;${name}=${globs[0] ?? ''}`).sort()
+  const bare = parsed.value.tags.length > 0 ? parsePath(path.slice(0, path.indexOf('['))) : parsed
+  return (bare.ok ? (literalName(bare.value) ?? path) : path) + tags.join('')
+}
+
+function literalOf(text: string) {
+  try {
+    const value = parseExpression(text.trim())
+    return value.kind === 'number' ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function matches(path: string, name: string): boolean {
+  const parsed = parsePath(path)
+  return parsed.ok && matchPath(parsed.value, name) !== undefined
 }

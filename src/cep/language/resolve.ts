@@ -1,0 +1,341 @@
+/**
+ * Resolve: the rules of all files checked against each other, each after the rules it refers to.
+ */
+
+import { suggest } from '../../runtime/problem.ts'
+import type { CatalogueEntry } from './catalogue.ts'
+import { AlreadyReported, CheckError, type LetSource, RuleChecker, type Surroundings, type Typed } from './check.ts'
+import type { CheckedRule, LoadOptions } from './load.ts'
+import { parseExpression } from './parse.ts'
+import { attempt, type Facts, type RawFile, type RawRule, reportWhole } from './rule-file.ts'
+import { expandSlo } from './slo.ts'
+import type { LevelSentence, Range } from './syntax.ts'
+import type { HoldTree, LevelTree, RuleTree, SayPart, Shown } from './tree.ts'
+import { type LocatedText, reportRange } from './yaml-rules.ts'
+
+export class Resolver {
+  readonly catalogue: CatalogueEntry[]
+  readonly facts: Facts = {}
+  readonly #raw = new Map<string, RawRule>()
+  readonly #options: LoadOptions
+  readonly #checked = new Map<string, CheckedRule | 'failed'>()
+  readonly #open: string[] = []
+
+  constructor(files: readonly RawFile[], options: LoadOptions) {
+    this.#options = options
+    this.catalogue = files.flatMap((file) => file.catalogue)
+    for (const rule of files.flatMap((file) => file.rules)) this.#addRule(rule)
+    for (const file of files) {
+      for (const fact of file.facts) this.facts[fact.name] = { ...this.facts[fact.name], ...fact.values }
+    }
+  }
+
+  rules(): CheckedRule[] {
+    for (const name of this.#raw.keys()) this.#rule(name)
+    return [...this.#checked.values()].filter((rule) => rule !== 'failed')
+  }
+
+  #addRule(rule: RawRule): void {
+    const other = this.#raw.get(rule.name)
+    if (other) {
+      return reportWhole(
+        rule.at,
+        `a rule called ${rule.name} stands already in ${other.file.path}:${other.line}`,
+        'name',
+      )
+    }
+    this.#raw.set(rule.name, rule)
+  }
+
+  /** The checked rule; undefined when it failed, which has been reported. */
+  #rule(name: string): CheckedRule | undefined {
+    const known = this.#checked.get(name)
+    if (known) return known === 'failed' ? undefined : known
+    const raw = this.#raw.get(name) as RawRule
+    this.#open.push(name)
+    let checked: CheckedRule | undefined
+    try {
+      checked = this.#check(raw)
+    } catch (error) {
+      report(error)
+    }
+    this.#open.pop()
+    this.#checked.set(name, checked ?? 'failed')
+    return checked
+  }
+
+  #namesOfRule(name: string, where: LocatedText, range: Range): readonly string[] {
+    if (!this.#raw.has(name)) {
+      const meant = suggest(name, this.#raw.keys())
+      throw new CheckError(
+        'name',
+        where,
+        range,
+        `there is no rule called "${name}"`,
+        meant && `did you mean "${meant}"?`,
+      )
+    }
+    const from = this.#open.indexOf(name)
+    if (from >= 0) {
+      const circle = [...this.#open.slice(from), name].join(' → ')
+      throw new CheckError('name', where, range, `rules refer to each other in a circle: ${circle}`)
+    }
+    const rule = this.#rule(name)
+    if (!rule) throw new AlreadyReported()
+    return rule.names
+  }
+
+  #check(raw: RawRule): CheckedRule | undefined {
+    const surroundings: Surroundings = {
+      catalogue: this.catalogue,
+      facts: this.facts,
+      everyMs: raw.everyMs,
+      strict: this.#options.strict === true,
+      namesOfRule: (name, where, range) => this.#namesOfRule(name, where, range),
+      warn: (where, range, code, message, help) => reportRange(where, range, code, message, help, 'warning'),
+    }
+    const levels = [...raw.levels]
+    if (raw.slo) {
+      for (const expanded of expandSlo(raw.slo))
+        if (!levels.some(({ level }) => level === expanded.level)) levels.push(expanded)
+      levels.sort((a, b) => (a.level === b.level ? 0 : a.level === 'warn' ? -1 : 1))
+    }
+    const checker = new RuleChecker(surroundings, raw.lets as ReadonlyMap<string, LetSource>, raw.at)
+    const results = levels.map(({ level, where, sentence }) => ({
+      level,
+      sentence,
+      where,
+      typed: caught(() => checker.level(where, sentence)),
+    }))
+    let isFine = raw.isWhole && results.every(({ typed }) => typed !== undefined)
+    for (const [name, { expression }] of raw.lets) {
+      if (expression && caught(() => checker.letValue(name)) === undefined && !isBareSelector(expression))
+        isFine = false
+      if (!expression) isFine = false
+    }
+    const names = isFine ? namesOfLevels(results as LevelResult[]) : undefined
+    const { hide: hideSource } = raw
+    const hide = hideSource && caught(() => checker.hide(hideSource.where, hideSource.expression))
+    if (raw.hide && !hide) isFine = false
+    if (!isFine || !names) return undefined
+    if (hide && raw.hide && !hide.names.every((name) => names.includes(name))) {
+      reportWhole(raw.hide.where, 'this keeps names that the rule does not keep')
+      return undefined
+    }
+    const sayParts = raw.say ? this.#say(raw, raw.say, checker, names) : []
+    if (!sayParts) return undefined
+    const known = raw.known && this.#known(raw.known, names)
+    if (raw.known && !known) return undefined
+    this.#warn(raw, checker)
+    return build(raw, checker, results as LevelResult[], names, hide, sayParts, known)
+  }
+
+  #known(where: LocatedText, names: readonly string[]): RuleTree['known'] {
+    const facts = this.facts[where.text]
+    if (!facts) reportWhole(where, `there are no facts about {${where.text}}`, 'name')
+    else if (!names.includes(where.text)) reportWhole(where, `the rule is not per {${where.text}}`, 'name')
+    else {
+      const groups = Object.entries(facts).map(([key, values]) =>
+        names.map((name) => (name === where.text ? key : (values[name] ?? ''))),
+      )
+      if (!groups.some((group) => group.includes(''))) return { name: where.text, groups }
+      const lacking = names.filter((name) => name !== where.text).join(', ')
+      reportWhole(where, `the rule is also per ${lacking}, which the facts about {${where.text}} do not tell`, 'name')
+    }
+    return undefined
+  }
+
+  #say(raw: RawRule, where: LocatedText, checker: RuleChecker, names: readonly string[]): SayPart[] | undefined {
+    const parts: SayPart[] = []
+    let isFine = true
+    let at = 0
+    for (const found of where.text.matchAll(/\{([^{}]*)\}/g)) {
+      const start = found.index
+      if (start > at) parts.push(where.text.slice(at, start))
+      at = start + found[0].length
+      const part = sayPart(raw, where, found[1] as string, start + 1, checker, names, this.facts)
+      if (part === undefined) isFine = false
+      else parts.push(part)
+    }
+    if (at < where.text.length) parts.push(where.text.slice(at))
+    return isFine ? parts : undefined
+  }
+
+  #warn(raw: RawRule, checker: RuleChecker): void {
+    const [reason] = checker.stepReasons
+    if (reason && raw.everyMs === undefined) {
+      const severity = this.#options.strict ? 'error' : 'warning'
+      reportRange(
+        reason.where,
+        reason.range,
+        'step',
+        `the meaning of ${reason.why} depends on the rule's step, which is not said`,
+        'add every: 10s, or another step',
+        severity,
+      )
+    }
+    if (this.#options.lint && raw.tests.length === 0) {
+      reportRange(
+        raw.at,
+        { start: 0, end: raw.name.length },
+        'lint',
+        `rule ${raw.name} has no tests`,
+        'show that it fires, and that it does not',
+        'warning',
+      )
+    }
+  }
+}
+
+interface LevelResult {
+  level: 'warn' | 'crit'
+  where: LocatedText
+  sentence: LevelSentence
+  typed: { condition: Typed; until: Typed | undefined }
+}
+
+function namesOfLevels(results: readonly LevelResult[]): readonly string[] | undefined {
+  const [first, ...others] = results
+  const names = first?.typed.condition.names ?? []
+  for (const other of others) {
+    const theirs = other.typed.condition.names
+    if (theirs.length === names.length && theirs.every((name) => names.includes(name))) continue
+    const [a, b] = [names, theirs].map((list) =>
+      list.length === 0 ? 'nothing' : list.map((name) => `{${name}}`).join(' '),
+    )
+    const message = `${first?.level} is per ${a}, ${other.level} is per ${b}; all levels of a rule have the same names`
+    reportRange(other.where, other.sentence.condition, 'group', message)
+    return undefined
+  }
+  for (const { typed, where, sentence } of results) {
+    if (typed.until && !typed.until.names.every((name) => names.includes(name))) {
+      const range = sentence.until?.kind === 'condition' ? sentence.until.of : (sentence.until as Range)
+      reportRange(where, range, 'group', '"until" keeps names that the condition does not keep')
+      return undefined
+    }
+  }
+  return names
+}
+
+function build(
+  raw: RawRule,
+  checker: RuleChecker,
+  results: readonly LevelResult[],
+  names: readonly string[],
+  hide: Typed | undefined,
+  sayParts: SayPart[],
+  known: RuleTree['known'],
+): CheckedRule {
+  const tree: RuleTree = {
+    names,
+    leaves: checker.leaves,
+    levels: results.map(levelTree),
+    hide: hide?.node,
+    settleMs: raw.settleMs,
+    everyMs: raw.everyMs,
+    ifMissing: raw.ifMissing,
+    known,
+    groupsMax: raw.groupsMax,
+    forgetMs: raw.forgetMs,
+    facts: checker.factsUsed,
+  }
+  const sentences = Object.fromEntries(results.map(({ level, sentence }) => [level, sentence.text]))
+  const comparisons = Object.fromEntries(results.map(({ level, typed }) => [level, typed.condition.comparisons]))
+  return {
+    name: raw.name,
+    file: raw.file.path,
+    line: raw.line,
+    everyMs: raw.everyMs,
+    names,
+    levels: sentences,
+    ...(raw.say && { say: raw.say.text }),
+    ...(raw.runbook !== undefined && { runbook: raw.runbook }),
+    ...(raw.remindMs !== undefined && { remindMs: raw.remindMs }),
+    tags: raw.tags,
+    rulesUsed: [...checker.rulesUsed],
+    tree,
+    treeKey: JSON.stringify(tree),
+    sayParts,
+    lets: shownLets(raw, checker, names),
+    comparisons,
+  }
+}
+
+function shownLets(raw: RawRule, checker: RuleChecker, names: readonly string[]): (Shown & { name: string })[] {
+  const shown: (Shown & { name: string })[] = []
+  for (const name of raw.lets.keys()) {
+    const typed = caught(() => checker.letValue(name))
+    if (typed?.type !== 'number' || !typed.names.every((kept) => names.includes(kept))) continue
+    shown.push({ name, text: name, node: typed.node, unit: typed.unit, isPercent: typed.isPercent })
+  }
+  return shown
+}
+
+function levelTree({ level, sentence, typed }: LevelResult): LevelTree {
+  const hold: HoldTree = sentence.hold ?? { kind: 'row', count: 1 }
+  return { level, condition: typed.condition.node, hold, until: typed.until?.node, keepMs: sentence.keepMs ?? 0 }
+}
+
+function sayPart(
+  raw: RawRule,
+  where: LocatedText,
+  text: string,
+  start: number,
+  checker: RuleChecker,
+  names: readonly string[],
+  facts: Facts,
+): SayPart | undefined {
+  const trimmed = text.trim()
+  const [name = '', fact = ''] = /^([a-z_][a-z0-9_]*)(?:\.([a-z_][a-z0-9_]*))?$/.exec(trimmed)?.slice(1) ?? []
+  if (name !== '' && names.includes(name)) {
+    if (fact === '' || facts[name]) return { name, fact: fact ?? '', values: factValues(facts, name, fact) }
+  }
+  const inside: LocatedText = { file: where.file, text, offsets: where.offsets.slice(start, start + text.length + 1) }
+  if (/^[a-z_][a-z0-9_]*$/.test(trimmed) && !raw.lets.has(trimmed)) {
+    const meant = suggest(trimmed, [...names, ...raw.lets.keys()])
+    const help = meant ? `did you mean "${meant}"?` : `{} holds kept names, let names, or arithmetic on let names`
+    reportRange(
+      inside,
+      { start: 0, end: text.length },
+      'name',
+      `nothing called "${trimmed}" is defined in this rule`,
+      help,
+    )
+    return undefined
+  }
+  const expression = attempt(inside, () => parseExpression(text))
+  const typed = expression && caught(() => checker.expression(inside, expression))
+  if (!typed) return undefined
+  if (!typed.names.every((kept) => names.includes(kept))) {
+    reportRange(inside, { start: 0, end: text.length }, 'group', 'this keeps names that the rule does not keep')
+    return undefined
+  }
+  return { text: trimmed, node: typed.node, unit: typed.unit, isPercent: typed.isPercent }
+}
+
+/** `{host.router}` in a sentence is looked up when it is said. */
+function factValues(facts: Facts, name: string, fact: string): Record<string, string> {
+  const values: Record<string, string> = {}
+  for (const [key, entry] of Object.entries(facts[name] ?? {})) if (entry[fact] !== undefined) values[key] = entry[fact]
+  return values
+}
+
+function isBareSelector(expression: { kind: string }): boolean {
+  return expression.kind === 'selector'
+}
+
+/** Runs a check; what it throws is reported, once. */
+function caught<T>(check: () => T): T | undefined {
+  try {
+    return check()
+  } catch (error) {
+    report(error)
+    return undefined
+  }
+}
+
+function report(error: unknown): void {
+  if (error instanceof AlreadyReported) return
+  if (!(error instanceof CheckError)) throw error
+  reportRange(error.where, error.range, error.code, error.message, error.help)
+}

@@ -1,0 +1,289 @@
+/**
+ * Rule file: the structure of one file, read key by key. Sentences are parsed, not yet checked against each other.
+ */
+import { isMap, type Node } from 'yaml'
+import { parseDuration } from '../../model/duration.ts'
+import { parsePath } from '../../model/path.ts'
+import type { CatalogueEntry } from './catalogue.ts'
+import type { LetSource } from './check.ts'
+import type { RawTest } from './load.ts'
+import { parseExpression, parseLevel } from './parse.ts'
+import { type Expression, type LevelSentence, SentenceError } from './syntax.ts'
+import { readTests } from './test-file.ts'
+import type { SeriesKind } from './tree.ts'
+import { entriesOf, itemsOf, type LocatedText, reportRange, type SourceFile, textOf } from './yaml-rules.ts'
+
+export interface RawRule {
+  name: string
+  file: SourceFile
+  line: number
+  /** Where the name stands. */
+  at: LocatedText
+  lets: Map<string, LetSource>
+  levels: { level: 'warn' | 'crit'; where: LocatedText; sentence: LevelSentence }[]
+  slo: { bad: LocatedText; all: LocatedText; target: LocatedText; least: number } | undefined
+  hide: { where: LocatedText; expression: Expression } | undefined
+  everyMs: number | undefined
+  settleMs: number
+  forgetMs: number
+  remindMs: number | undefined
+  ifMissing: 'hold' | 'ok' | 'warn' | 'crit'
+  known: LocatedText | undefined
+  groupsMax: number
+  say: LocatedText | undefined
+  runbook: string | undefined
+  tags: Record<string, string>
+  tests: RawTest[]
+  /** False where something was wrong that makes checking the rest pointless. */
+  isWhole: boolean
+}
+
+export type Facts = Record<string, Record<string, Record<string, string>>>
+
+export interface RawFile {
+  catalogue: CatalogueEntry[]
+  facts: { name: string; node: Node; values: Record<string, Record<string, string>> }[]
+  rules: RawRule[]
+  tests: RawTest[]
+}
+
+const ruleKeys = [
+  'let',
+  'warn',
+  'crit',
+  'slo',
+  'every',
+  'if missing',
+  'hide when',
+  'settle',
+  'known',
+  'at most',
+  'forget',
+  'remind',
+  'say',
+  'runbook',
+  'tags',
+  'tests',
+] as const
+const kinds: readonly SeriesKind[] = ['gauge', 'count', 'counter', 'timer', 'set', 'percentile', 'check']
+const catalogueUnits = ['ms', 's', 'm', 'h', 'd', 'B', 'kB', 'MB', 'GB', 'TB', 'KiB', 'MiB', 'GiB', 'TiB', '%']
+
+/** Reads everything that can be read; problems are collected by the file. */
+export function readRuleFile(file: SourceFile): RawFile {
+  const raw: RawFile = { catalogue: [], facts: [], rules: [], tests: [] }
+  const root = file.root
+  if (root === null || root === undefined) return raw
+  for (const [key, node] of entriesOf(file, root, 'the file', ['metrics', 'facts', 'rules', 'tests'])) {
+    if (key === 'metrics') for (const item of itemsOf(file, node, 'metrics')) readEntry(file, item, raw.catalogue)
+    if (key === 'facts') raw.facts.push(...readFacts(file, node))
+    if (key === 'rules') for (const entry of entriesOf(file, node, 'rules')) raw.rules.push(readRule(file, ...entry))
+    if (key === 'tests') raw.tests.push(...readTests(file, node, undefined))
+  }
+  return raw
+}
+
+function readEntry(file: SourceFile, item: unknown, into: CatalogueEntry[]): void {
+  const found = new Map(
+    entriesOf(file, item, 'metrics', ['match', 'kind', 'unit', 'step']).map(([key, node]) => [key, node]),
+  )
+  const match = found.has('match') ? textOf(file, found.get('match'), 'match') : undefined
+  const kind = found.has('kind') ? textOf(file, found.get('kind'), 'kind') : undefined
+  const unit = found.has('unit') ? textOf(file, found.get('unit'), 'unit') : undefined
+  if (!found.has('match') || !found.has('kind')) {
+    if (isMap(item)) file.reportNode(item, 'an entry needs "match" and "kind"')
+    return
+  }
+  if (!match || !kind) return
+  const parsed = parsePath(match.text)
+  if (!parsed.ok) {
+    reportRange(match, { start: parsed.error.column - 1, end: parsed.error.column }, 'syntax', parsed.error.message)
+    return
+  }
+  if (!kinds.includes(kind.text as SeriesKind)) return reportWhole(kind, `expected a kind: ${kinds.join(', ')}`)
+  if (unit && !catalogueUnits.includes(unit.text))
+    return reportWhole(unit, `expected a unit: ${catalogueUnits.join(' ')}`)
+  const stepMs = readDuration(file, found.get('step'), 'step')
+  into.push({ pattern: parsed.value, kind: kind.text as SeriesKind, unitText: unit?.text ?? '', stepMs })
+}
+
+function readFacts(file: SourceFile, node: unknown): RawFile['facts'] {
+  return entriesOf(file, node, 'facts').map(([name, keys, at]) => {
+    const values: Record<string, Record<string, string>> = {}
+    for (const [key, facts] of entriesOf(file, keys, `facts.${name}`)) {
+      values[key] = {}
+      for (const [fact, value] of entriesOf(file, facts, `facts.${name}.${key}`)) {
+        const text = textOf(file, value, fact)
+        if (text) (values[key] as Record<string, string>)[fact] = text.text
+      }
+    }
+    return { name, node: at, values }
+  })
+}
+
+function readRule(file: SourceFile, name: string, node: unknown, key: Node): RawRule {
+  const at = keyText(file, name, key)
+  const rule: RawRule = {
+    name,
+    file,
+    line: file.lineOf(key),
+    at,
+    lets: new Map(),
+    levels: [],
+    slo: undefined,
+    hide: undefined,
+    everyMs: undefined,
+    settleMs: 60_000,
+    forgetMs: 86_400_000,
+    remindMs: undefined,
+    ifMissing: 'hold',
+    known: undefined,
+    groupsMax: 1000,
+    say: undefined,
+    runbook: undefined,
+    tags: {},
+    tests: [],
+    isWhole: true,
+  }
+  if (!/^[a-z][a-z0-9_]*$/.test(name))
+    reportWhole(at, 'a rule is named by a-z, 0-9 and _, beginning with a letter', 'name')
+  const entries = entriesOf(file, node, `rule ${name}`, ruleKeys)
+  for (const [entry, value] of entries) readRuleKey(file, rule, entry as (typeof ruleKeys)[number], value)
+  const order = { warn: 0, crit: 1 }
+  rule.levels.sort((a, b) => order[a.level] - order[b.level])
+  if (isMap(node) && !entries.some(([entry]) => entry === 'warn' || entry === 'crit' || entry === 'slo')) {
+    rule.isWhole = false
+    reportWhole(at, `rule ${name} needs at least one of warn, crit, slo`)
+  }
+  return rule
+}
+
+function readRuleKey(file: SourceFile, rule: RawRule, key: (typeof ruleKeys)[number], node: unknown): void {
+  const text = () => textOf(file, node, key)
+  const duration = (fallback: number) => readDuration(file, node, key) ?? fallback
+  switch (key) {
+    case 'let':
+      for (const [name, value, at] of entriesOf(file, node, 'let')) readLet(file, rule, name, value, at)
+      return
+    case 'warn':
+    case 'crit': {
+      const where = text()
+      const sentence = where && attempt(where, () => parseLevel(where.text))
+      if (where && sentence) rule.levels.push({ level: key, where, sentence })
+      else rule.isWhole = false
+      return
+    }
+    case 'slo':
+      return readSlo(file, rule, node)
+    case 'hide when': {
+      const where = text()
+      const expression = where && attempt(where, () => parseExpression(where.text))
+      if (where && expression) rule.hide = { where, expression }
+      else rule.isWhole = false
+      return
+    }
+    case 'every':
+      rule.everyMs = duration(0) || undefined
+      return
+    case 'settle':
+      rule.settleMs = duration(rule.settleMs)
+      return
+    case 'forget':
+      rule.forgetMs = duration(rule.forgetMs)
+      return
+    case 'remind':
+      rule.remindMs = duration(0) || undefined
+      return
+    case 'if missing': {
+      const where = text()
+      const found = (['hold', 'ok', 'warn', 'crit'] as const).find((word) => word === where?.text)
+      if (found) rule.ifMissing = found
+      else if (where) reportWhole(where, 'expected hold, ok, warn or crit')
+      return
+    }
+    case 'known':
+      rule.known = text()
+      return
+    case 'at most': {
+      const where = text()
+      const found = /^(\d+)( [a-z_ ]+)?$/.exec(where?.text ?? '')
+      if (found && Number(found[1]) > 0) rule.groupsMax = Number(found[1])
+      else if (where) reportWhole(where, 'expected a number of groups, such as 500 hosts')
+      return
+    }
+    case 'say':
+      rule.say = text()
+      return
+    case 'runbook':
+      rule.runbook = text()?.text
+      return
+    case 'tags':
+      for (const [tag, value] of entriesOf(file, node, 'tags')) rule.tags[tag] = textOf(file, value, tag)?.text ?? ''
+      return
+    case 'tests':
+      rule.tests.push(...readTests(file, node, rule.name))
+  }
+}
+
+function readLet(file: SourceFile, rule: RawRule, name: string, value: unknown, key: Node): void {
+  const where = textOf(file, value, name)
+  const at = keyText(file, name, key)
+  if (!/^[a-z_][a-z0-9_]*$/.test(name)) reportWhole(at, 'a name is made of a-z, 0-9 and _', 'name')
+  if (!where) {
+    rule.isWhole = false
+    return
+  }
+  const expression = attempt(where, () => parseExpression(where.text))
+  rule.lets.set(name, { where, expression })
+}
+
+function readSlo(file: SourceFile, rule: RawRule, node: unknown): void {
+  const found = new Map(
+    entriesOf(file, node, 'slo', ['bad', 'all', 'target', 'at least']).map(([key, value]) => [key, value]),
+  )
+  const [bad, all, target] = ['bad', 'all', 'target'].map((key) =>
+    found.has(key) ? textOf(file, found.get(key), key) : undefined,
+  )
+  rule.isWhole = bad !== undefined && all !== undefined && target !== undefined
+  if (!bad || !all || !target) {
+    if (isMap(node) && found.size < 3) file.reportNode(node, 'an slo needs bad, all and target')
+    return
+  }
+  if (!/^\d+(\.\d+)?% over \d+d$/.test(target.text)) {
+    rule.isWhole = false
+    return reportWhole(target, 'expected a target such as 99.9% over 30d')
+  }
+  const least = found.has('at least') ? textOf(file, found.get('at least'), 'at least') : undefined
+  if (least && !/^[1-9]\d*$/.test(least.text)) return reportWhole(least, 'expected a whole number of bad requests')
+  rule.slo = { bad, all, target, least: Number(least?.text ?? 0) }
+}
+
+export function readDuration(file: SourceFile, node: unknown, what: string): number | undefined {
+  if (node === undefined) return undefined
+  const text = textOf(file, node, what)
+  if (!text) return undefined
+  const durationMs = parseDuration(text.text)
+  if (durationMs === undefined) reportWhole(text, `${what}: expected a duration such as 30s`)
+  return durationMs
+}
+
+/** The name of a mapping's key as a located text. */
+function keyText(file: SourceFile, text: string, key: Node): LocatedText {
+  const start = key.range?.[0] ?? 0
+  return { file, text, offsets: Array.from({ length: text.length + 1 }, (_, i) => start + i) }
+}
+
+export function reportWhole(where: LocatedText, message: string, code: 'file' | 'name' = 'file'): void {
+  reportRange(where, { start: 0, end: where.text.length }, code, message)
+}
+
+/** Runs a parser over a located text; what it throws is reported at its place. */
+export function attempt<T>(where: LocatedText, parse: () => T): T | undefined {
+  try {
+    return parse()
+  } catch (error) {
+    if (!(error instanceof SentenceError)) throw error
+    const code = error.message.startsWith('no function is called') ? 'name' : 'syntax'
+    reportRange(where, error.range, code, error.message, error.help)
+    return undefined
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Rule files as YAML: every text keeps where it stands, character by character, so that a problem inside a sentence is
+ * located in the file, also in quoted and folded scalars.
+ */
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type Scalar,
+  type YAMLMap,
+} from 'yaml'
+import { suggest } from '../../runtime/problem.ts'
+import type { RuleProblem, RuleProblemCode } from './problems.ts'
+import type { Range } from './syntax.ts'
+
+/** A text of the file and, for each of its characters, the offset in the file. */
+export interface LocatedText {
+  file: SourceFile
+  text: string
+  offsets: readonly number[]
+}
+
+/** One file under examination; collects its problems. */
+export class SourceFile {
+  readonly path: string
+  readonly text: string
+  readonly problems: RuleProblem[] = []
+  readonly #lines = new LineCounter()
+  readonly #document: Document
+
+  constructor(path: string, text: string) {
+    this.path = path
+    this.text = text
+    this.#document = parseDocument(text, {
+      lineCounter: this.#lines,
+      version: '1.2',
+      merge: true,
+      prettyErrors: false,
+      uniqueKeys: true,
+    })
+    for (const error of this.#document.errors) {
+      this.report({ code: 'syntax', message: plainYamlError(error.message), at: error.pos[0], length: 1 })
+    }
+  }
+
+  get root(): unknown {
+    return this.resolve(this.#document.contents)
+  }
+
+  resolve(node: unknown): unknown {
+    return isAlias(node) ? node.resolve(this.#document) : node
+  }
+
+  report(what: {
+    code: RuleProblemCode
+    message: string
+    at: number
+    length: number
+    help?: string | undefined
+    severity?: 'error' | 'warning'
+  }): void {
+    const { line, col } = this.#lines.linePos(Math.min(what.at, this.text.length))
+    const source = this.text.split('\n')[line - 1]?.replace(/\r$/, '') ?? ''
+    this.problems.push({
+      file: this.path,
+      line,
+      column: col,
+      code: what.code,
+      severity: what.severity ?? 'error',
+      message: what.message,
+      length: Math.max(1, Math.min(what.length, source.length - col + 1)),
+      source,
+      ...(what.help !== undefined && { help: what.help }),
+    })
+  }
+
+  /** Reports a problem of a whole node. */
+  reportNode(node: unknown, message: string, help?: string, code: RuleProblemCode = 'file'): void {
+    const range = (node as Node | undefined)?.range
+    const at = range?.[0] ?? 0
+    this.report({ code, message, at, length: (range?.[1] ?? at + 1) - at, help })
+  }
+
+  lineOf(node: unknown): number {
+    return this.#lines.linePos((node as Node | undefined)?.range?.[0] ?? 0).line
+  }
+}
+
+/** Entries of a mapping in order; reports what is no mapping and keys that are not known. */
+export function entriesOf(
+  file: SourceFile,
+  node: unknown,
+  what: string,
+  known?: readonly string[],
+): [string, unknown, Node][] {
+  const resolved = file.resolve(node)
+  if (!isMap(resolved)) {
+    file.reportNode(resolved ?? node, `${what}: expected a mapping`)
+    return []
+  }
+  const entries: [string, unknown, Node][] = []
+  for (const pair of (resolved as YAMLMap).items) {
+    const key = String(isScalar(pair.key) ? pair.key.value : pair.key)
+    if (known && !known.includes(key)) {
+      const meant = suggest(key, known)
+      const help = meant ? `did you mean "${meant}"?` : `known here: ${known.join(', ')}`
+      file.reportNode(pair.key, `${what}: there is no such key as "${key}"`, help, 'name')
+      continue
+    }
+    entries.push([key, file.resolve(pair.value), pair.key as Node])
+  }
+  return entries
+}
+
+export function itemsOf(file: SourceFile, node: unknown, what: string): unknown[] {
+  if (isSeq(node)) return node.items.map((item) => file.resolve(item))
+  file.reportNode(node, `${what}: expected a list`)
+  return []
+}
+
+/** A scalar as text with its offsets; undefined, and reported, for anything else. */
+export function textOf(file: SourceFile, node: unknown, what: string): LocatedText | undefined {
+  if (!isScalar(node) || node.value === null || node.value === undefined || !node.range) {
+    file.reportNode(node, `${what}: expected a text`)
+    return undefined
+  }
+  // A number or a boolean is the text it was written as.
+  const text = typeof node.value === 'string' ? node.value : String(node.source ?? node.value)
+  return { file, text, offsets: offsetsOf(file.text, node, text) }
+}
+
+/** Reports a problem in a range of a located text. */
+export function reportRange(
+  { file, offsets, text }: LocatedText,
+  range: Range,
+  code: RuleProblemCode,
+  message: string,
+  help?: string,
+  severity: 'error' | 'warning' = 'error',
+): void {
+  const last = offsets[text.length] ?? 0
+  const at = offsets[range.start] ?? last
+  const end = range.end > range.start ? (offsets[range.end - 1] ?? last) + 1 : at + 1
+  file.report({ code, message, at, length: end - at, help, severity })
+}
+
+/** Walks the scalar's source beside its value; folded line ends stand for one blank or line end. */
+function offsetsOf(source: string, node: Scalar, value: string): number[] {
+  const [start, end] = node.range as [number, number, number]
+  const offsets: number[] = []
+  const isQuoted = node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE'
+  let at = isQuoted ? start + 1 : start
+  if (node.type === 'BLOCK_FOLDED' || node.type === 'BLOCK_LITERAL') at = source.indexOf('\n', start) + 1
+  for (let i = 0; i < value.length; i++) {
+    const wanted = value[i] as string
+    if (source[at] !== wanted) at = skipTo(source, at, end, wanted)
+    offsets.push(Math.min(at, end))
+    at += node.type === 'QUOTE_DOUBLE' && source[at] === '\\' ? escapeLength(source, at) : 1
+    if (node.type === 'QUOTE_SINGLE' && wanted === "'") at++
+  }
+  offsets.push(Math.min(at, end))
+  return offsets
+}
+
+function skipTo(source: string, at: number, end: number, wanted: string): number {
+  if (source[at] === '\\') return at
+  let next = at
+  while (next < end && /\s/.test(source[next] as string) && source[next] !== wanted) next++
+  return /\s/.test(wanted) || source[next] === wanted ? (/\s/.test(wanted) ? at : next) : at
+}
+
+function escapeLength(source: string, at: number): number {
+  const kind = source[at + 1]
+  return kind === 'x' ? 4 : kind === 'u' ? 6 : kind === 'U' ? 10 : 2
+}
+
+function plainYamlError(message: string): string {
+  if (/Map keys must be unique/.test(message)) return 'this key stands twice in the same mapping'
+  if (/Nested mappings are not allowed in compact mappings/.test(message)) {
+    return '": " may not stand inside a plain text; put the whole text in quotes'
+  }
+  return message.replace(/\n[\s\S]*$/, '')
+}
