@@ -15,6 +15,7 @@ import { interval } from 'rxjs'
 import { sleep, systemClock } from '../src/runtime/clock.ts'
 import type { Config } from '../src/runtime/config.ts'
 import { createLog } from '../src/runtime/log.ts'
+import { watchAncestors } from './ancestors.ts'
 import { banner, createPaint } from './banner.ts'
 import { spawnLeashed } from './leash.ts'
 import { LineFile } from './line-file.ts'
@@ -141,8 +142,8 @@ export class Demo {
     // Nobody reads any more: whoever started this has gone.
     process.stdout.on('error', stop)
     process.stderr.on('error', stop)
-    const parent = process.ppid
-    const watch = interval(500, systemClock).subscribe(() => process.ppid === parent || stop())
+    const areThere = watchAncestors(process.env.npm_lifecycle_event !== undefined)
+    const watch = interval(500, systemClock).subscribe(() => areThere() || stop())
     this.#stopping.signal.addEventListener('abort', () => watch.unsubscribe())
   }
 

@@ -15,6 +15,7 @@ let portBase: number
 let config: Config
 let demo: ChildProcess | undefined
 let output: string
+let extra: Record<string, string>
 
 beforeEach(async () => {
   directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-demo-'))
@@ -36,6 +37,7 @@ dashboards: {listen: ${listen}, mailbox: "http://127.0.0.1:${portBase + 80}/mail
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.error))
   config = loaded.value
   output = ''
+  extra = {}
 })
 
 afterEach(async () => {
@@ -50,7 +52,7 @@ afterEach(async () => {
 function start(...command: string[]): ChildProcess {
   const [program = '', ...args] = command
   demo = spawn(program, args, {
-    env: { ...process.env, SERVICE_PORT_BASE: String(portBase), SERVICE_LOGS: path.join(directory, 'logs') },
+    env: { ...process.env, ...extra, SERVICE_PORT_BASE: String(portBase), SERVICE_LOGS: path.join(directory, 'logs') },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   for (const stream of [demo.stdout, demo.stderr]) stream?.on('data', (chunk) => (output += chunk))
@@ -91,9 +93,12 @@ describe('the demo', { timeout: 60_000 }, () => {
     await until(nothingIsLeft, { timeoutMs: 20_000 })
   })
 
-  test('ends when what started it is killed', async () => {
-    const script = '"$@" & wait'
-    const shell = start(
+  test.each([
+    ['a program', '"$@" & wait', {}],
+    ['npm, behind a shell of its own', 'sh -c \'"$@" & wait\' npm-shell "$@" & wait', { npm_lifecycle_event: 'start' }],
+  ])('ends when what started it is killed: %s', async (_who, script, environment) => {
+    Object.assign(extra, environment)
+    const parent = start(
       'sh',
       '-c',
       script,
@@ -104,7 +109,7 @@ describe('the demo', { timeout: 60_000 }, () => {
       config.file,
     )
     await banner()
-    shell.kill('SIGKILL')
+    parent.kill('SIGKILL')
     await until(nothingIsLeft, { timeoutMs: 20_000 })
   })
 
