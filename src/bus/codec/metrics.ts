@@ -1,0 +1,263 @@
+/**
+ * Metrics as bytes: a JSON head with the message's scalars, and a body of columns, one after another.
+ *
+ *     counters   names · sums · samples · [graphite names]
+ *     gauges     names · values · [graphite names]
+ *     timers     names · count, sum, sum of squares, min, max of each · values and counts of each
+ *     sets       names              (members stand in the head)
+ *     untyped    names · values · [graphite names]
+ *
+ * Names are UTF-8 joined by \n and padded to 8 bytes; figures are float64, little endian, 8-byte aligned, so reading
+ * them is one copy and views into it. The head's `columns` tells for each list of names how many and how many bytes.
+ *
+ * Names that a source repeats flush after flush are decoded once: while the bytes are the same, readers are given the
+ * same array.
+ */
+import type { Distribution } from '../../model/distribution.ts'
+import type { Envelope } from '../../model/message.ts'
+import type { CounterColumn, MetricsMessage, SetColumn, TimerColumn, ValueColumn } from '../../model/metric.ts'
+import { err, ok, type Result } from '../../model/result.ts'
+import { plain } from './shapes.ts'
+
+/** Blocks of names that one reader remembers; beyond it all are forgotten and decoded anew. */
+const nameBlocksMax = 1024
+const newline = 0x0a
+const figuresPerTimer = 5
+
+interface MetricsHead {
+  source: string
+  bucketMs: number
+  stepMs: number
+  /** List of names → [how many, bytes]. */
+  columns: Record<string, [number, number]>
+  timerSizes?: number[]
+  timerExact?: number[]
+  setMembers?: (readonly string[])[]
+  setOverflowed?: number[]
+}
+
+/** The head's fields and the body; an error when the columns could not be read again. */
+export function writeMetrics(
+  envelope: Extract<Envelope, { kind: 'metrics' }>,
+): Result<{ head: object; body: readonly Buffer[] }, string> {
+  const { message, key, id, hops } = envelope
+  const { counters, gauges, timers, sets, untyped } = message
+  const body = new BodyWriter()
+  body.names('counters', counters.names)
+  body.floats('counters', counters.names, counters.sums)
+  body.floats('counters', counters.names, counters.samples)
+  body.graphite('counters', counters)
+  body.values('gauges', gauges)
+  body.names('timers', timers.names)
+  body.distributions(timers)
+  body.names('sets', sets.names)
+  body.same('sets', sets.names.length, sets.members.length)
+  body.values('untyped', untyped)
+  if (body.problem !== undefined) return err(body.problem)
+  const { source, bucketMs, stepMs } = message
+  const head: MetricsHead = { source, bucketMs, stepMs, columns: body.columns, ...timerHead(timers), ...setHead(sets) }
+  return ok({ head: { kind: 'metrics', key, id, ...(hops && { hops }), ...head }, body: body.parts })
+}
+
+function timerHead({ names, distributions }: TimerColumn): Pick<MetricsHead, 'timerSizes' | 'timerExact'> {
+  if (names.length === 0) return {}
+  return {
+    timerSizes: distributions.map(({ values }) => values.length),
+    timerExact: distributions.map(({ exact }) => Number(exact)),
+  }
+}
+
+function setHead({ names, members, overflowed }: SetColumn): Pick<MetricsHead, 'setMembers' | 'setOverflowed'> {
+  if (names.length === 0) return {}
+  return { setMembers: [...members], setOverflowed: overflowed.map(Number) }
+}
+
+class BodyWriter {
+  readonly columns: MetricsHead['columns'] = {}
+  readonly parts: Buffer[] = []
+  problem: string | undefined
+
+  names(slot: string, names: readonly string[]): void {
+    const block = Buffer.from(names.join('\n'), 'utf8')
+    if (names.length > 0 && newlines(block) !== names.length - 1) this.problem = `a line break in a name of ${slot}`
+    this.columns[slot] = [names.length, block.length]
+    this.parts.push(block, Buffer.alloc((8 - (block.length % 8)) % 8))
+  }
+
+  floats(slot: string, names: readonly string[], values: Float64Array): void {
+    this.same(slot, names.length, values.length)
+    this.parts.push(Buffer.from(values.buffer, values.byteOffset, values.byteLength))
+  }
+
+  values(slot: string, column: ValueColumn): void {
+    this.names(slot, column.names)
+    this.floats(slot, column.names, column.values)
+    this.graphite(slot, column)
+  }
+
+  graphite(slot: string, { names, graphiteNames }: CounterColumn | ValueColumn): void {
+    if (graphiteNames === undefined) return
+    this.same(slot, names.length, graphiteNames.length)
+    this.names(`${slot}.graphite`, graphiteNames)
+  }
+
+  distributions({ names, distributions }: TimerColumn): void {
+    this.same('timers', names.length, distributions.length)
+    const figures = new Float64Array(distributions.length * figuresPerTimer)
+    distributions.forEach((d, i) => {
+      figures.set([d.count, d.sum, d.sumSquares, d.min, d.max], i * figuresPerTimer)
+    })
+    this.parts.push(Buffer.from(figures.buffer))
+    for (const { values, counts } of distributions) {
+      this.same('timers', values.length, counts.length)
+      for (const { buffer, byteOffset, byteLength } of [values, counts]) {
+        this.parts.push(Buffer.from(buffer, byteOffset, byteLength))
+      }
+    }
+  }
+
+  same(slot: string, wanted: number, came: number): void {
+    if (wanted !== came) this.problem = `${came} entries for ${wanted} names in ${slot}`
+  }
+}
+
+function newlines(block: Buffer): number {
+  let count = 0
+  for (let at = block.indexOf(newline); at !== -1; at = block.indexOf(newline, at + 1)) count++
+  return count
+}
+
+/** Reads metrics; remembers the names it has seen. */
+export class MetricsReader {
+  readonly #blocks = new Map<string, { block: Buffer; names: readonly string[] }>()
+
+  read(head: Record<string, unknown>, bytes: Buffer, bodyAt: number): Result<MetricsMessage, string> {
+    const { source, bucketMs, stepMs, columns } = head
+    if (typeof source !== 'string') return err(`source: expected a text, got ${plain(source)}`)
+    if (typeof bucketMs !== 'number') return err(`bucketMs: expected a number, got ${plain(bucketMs)}`)
+    if (typeof stepMs !== 'number') return err(`stepMs: expected a number, got ${plain(stepMs)}`)
+    if (typeof columns !== 'object' || columns === null)
+      return err(`columns: expected an object, got ${plain(columns)}`)
+    const names = (slot: string, block: Buffer) => this.#namesOf(source, slot, block)
+    const body = new BodyReader(bytes, bodyAt, columns as MetricsHead['columns'], names)
+    const counters = body.counters()
+    const gauges = body.values('gauges')
+    const timers = body.timers(head.timerSizes, head.timerExact)
+    const sets = setsOf(body.names('sets'), head.setMembers, head.setOverflowed)
+    const untyped = body.values('untyped')
+    body.end()
+    return ok({ source, bucketMs, stepMs, counters, gauges, timers, sets, untyped })
+  }
+
+  #namesOf(source: string, slot: string, block: Buffer): readonly string[] {
+    // The first names tell the batches of one flush apart.
+    const key = `${source} ${slot} ${block.toString('latin1', 0, 64)}`
+    const last = this.#blocks.get(key)
+    if (last?.block.equals(block)) return last.names
+    const names = block.toString('utf8').split('\n')
+    if (this.#blocks.size >= nameBlocksMax) this.#blocks.clear()
+    // A copy: the block is a view into a buffer that may be reused.
+    this.#blocks.set(key, { block: Buffer.from(block), names })
+    return names
+  }
+}
+
+function setsOf(names: readonly string[], members: unknown, overflowed: unknown): SetColumn {
+  if (names.length === 0) return { names, members: [], overflowed: [] }
+  if (!Array.isArray(members) || !Array.isArray(overflowed)) throw new RangeError('sets without members')
+  if (members.length !== names.length || overflowed.length !== names.length) {
+    throw new RangeError(`${members.length} lists of members for ${names.length} sets`)
+  }
+  for (const list of members) {
+    if (!Array.isArray(list) || list.some((member) => typeof member !== 'string')) {
+      throw new RangeError(`expected a list of members, got ${plain(list)}`)
+    }
+  }
+  return { names, members, overflowed: overflowed.map(Boolean) }
+}
+
+/** Walks a body; throws RangeError, in words for people, where it is not what its head says. */
+class BodyReader {
+  #at = 0
+  readonly #body: ArrayBuffer
+  readonly #bytes: Buffer
+  readonly #columns: MetricsHead['columns']
+  readonly #decodeNames: (slot: string, block: Buffer) => readonly string[]
+
+  constructor(
+    bytes: Buffer,
+    bodyAt: number,
+    columns: MetricsHead['columns'],
+    decodeNames: (slot: string, block: Buffer) => readonly string[],
+  ) {
+    // One copy into an aligned buffer of our own; the float arrays are views into it.
+    this.#body = new ArrayBuffer(bytes.length - bodyAt)
+    this.#bytes = Buffer.from(this.#body)
+    bytes.copy(this.#bytes, 0, bodyAt)
+    this.#columns = columns
+    this.#decodeNames = decodeNames
+  }
+
+  counters(): CounterColumn {
+    const names = this.names('counters')
+    const sums = this.floats(names.length)
+    return { names, sums, samples: this.floats(names.length), ...this.#graphite('counters', names) }
+  }
+
+  values(slot: string): ValueColumn {
+    const names = this.names(slot)
+    return { names, values: this.floats(names.length), ...this.#graphite(slot, names) }
+  }
+
+  timers(sizes: unknown, exact: unknown): TimerColumn {
+    const names = this.names('timers')
+    if (names.length === 0) return { names, distributions: [] }
+    if (!Array.isArray(sizes) || !Array.isArray(exact)) throw new RangeError('timers without sizes')
+    const figures = this.floats(names.length * figuresPerTimer)
+    const distributions = names.map((_, i): Distribution => {
+      const figure = (at: number) => figures[i * figuresPerTimer + at] as number
+      const values = this.floats(sizes[i])
+      const counts = this.floats(sizes[i])
+      const [count, sum, sumSquares, min, max] = [figure(0), figure(1), figure(2), figure(3), figure(4)]
+      return { count, sum, sumSquares, min, max, exact: exact[i] === 1, values, counts }
+    })
+    return { names, distributions }
+  }
+
+  names(slot: string): readonly string[] {
+    const column: unknown = this.#columns[slot]
+    if (!Array.isArray(column)) throw new RangeError(`no column ${slot}`)
+    const [wanted, size] = column
+    const block = this.#take(size)
+    this.#take((8 - (size % 8)) % 8)
+    if (wanted === 0) return []
+    const names = this.#decodeNames(slot, block)
+    if (names.length !== wanted) throw new RangeError(`${names.length} names for ${plain(wanted)} ${slot}`)
+    return names
+  }
+
+  floats(length: number): Float64Array {
+    const at = this.#at
+    this.#take(length * 8)
+    return new Float64Array(this.#body, at, length)
+  }
+
+  end(): void {
+    if (this.#at !== this.#bytes.length) throw new RangeError('bytes behind the last column')
+  }
+
+  #graphite(slot: string, names: readonly string[]): { graphiteNames?: readonly string[] } {
+    if (this.#columns[`${slot}.graphite`] === undefined) return {}
+    const graphiteNames = this.names(`${slot}.graphite`)
+    if (graphiteNames.length === names.length) return { graphiteNames }
+    throw new RangeError(`${graphiteNames.length} Graphite names for ${names.length} ${slot}`)
+  }
+
+  #take(size: number): Buffer {
+    if (!Number.isInteger(size) || size < 0 || this.#at + size > this.#bytes.length) {
+      throw new RangeError('truncated column')
+    }
+    this.#at += size
+    return this.#bytes.subarray(this.#at - size, this.#at)
+  }
+}
