@@ -210,16 +210,17 @@ function inKey(message: string): GivenError {
 /** Finds `part: value` in the file, from the test's first line on; `error.at` counts within the value, −1 is the key. */
 function located(raw: RawTest, text: string, part: string, value: string, error: GivenError): RuleProblem {
   const lines = text.split('\n')
-  const found = lines.findIndex((line, i) => i >= raw.line - 1 && line.includes(part))
+  const asKey = new RegExp(`(^|[\\s{,"'])${part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}["']?:`)
+  const found = lines.findIndex((line, i) => i >= raw.line - 1 && asKey.test(line) && line.includes(value))
   const index = found < 0 ? raw.line - 1 : found
   const source = lines[index] ?? ''
-  const keyAt = Math.max(0, source.indexOf(part))
-  const valueAt = value === '' ? -1 : source.indexOf(value, found < 0 ? 0 : keyAt + part.length)
+  const keyAt = found < 0 ? source.search(/\S/) : source.indexOf(part, asKey.exec(source)?.index)
+  const valueAt = found < 0 || value === '' ? -1 : source.indexOf(value, keyAt + part.length)
   const isKey = error.at < 0 || valueAt < 0
   return {
     file: raw.file,
     line: index + 1,
-    column: (isKey ? keyAt : valueAt + error.at) + 1,
+    column: Math.max(0, isKey ? keyAt : valueAt + error.at) + 1,
     code: 'syntax',
     severity: 'error',
     length: error.length > 0 ? error.length : isKey ? part.length : value.length,

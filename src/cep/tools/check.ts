@@ -19,14 +19,17 @@ export interface Loaded extends LoadedRules {
 }
 
 /** Reads and loads exactly the files named; an Outcome instead says why that cannot be done. */
-export function loadFiles(paths: readonly string[], options: { strict: boolean; json: boolean }): Loaded | Outcome {
+export function loadFiles(
+  paths: readonly string[],
+  options: { strict: boolean; json: boolean; lint?: boolean },
+): Loaded | Outcome {
   const { files, problems } = readRuleFiles(paths)
   if (problems.length > 0) return cannotRead(problems, options.json)
   if (files.length === 0) {
     const message = paths.length === 0 ? 'no rule files are named' : `no *.yaml in ${paths.join(', ')}`
     return cannotRead([{ file: paths[0] ?? 'rules', message }], options.json)
   }
-  return { ...loadRules(files, { strict: options.strict }), files }
+  return { ...loadRules(files, { strict: options.strict, lint: options.lint ?? false }), files }
 }
 
 function cannotRead(problems: readonly Problem[], json: boolean): Outcome {
@@ -38,7 +41,7 @@ export async function rulesCheck(
   paths: readonly string[],
   { strict, json }: { strict: boolean; json: boolean },
 ): Promise<Outcome> {
-  const loaded = loadFiles(paths, { strict, json })
+  const loaded = loadFiles(paths, { strict, json, lint: true })
   if ('exitCode' in loaded) return loaded
   const problems = [...loaded.problems, ...testProblems(loaded)].sort(byPlace)
   const warnings = [...loaded.warnings].sort(byPlace)

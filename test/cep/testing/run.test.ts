@@ -4,7 +4,7 @@ import { runTest, type TestResult } from '../../../src/cep/testing/run.ts'
 import { formatTimeline } from '../../../src/cep/testing/timeline.ts'
 
 /** Runs the only test of a file made of a rule and a test. */
-function run(test: string, rule = 'warn: gauge.{name} > 5'): TestResult {
+function run(test: string, rule = 'warn: gauge.{name} > 5ms'): TestResult {
   const indented = test.trim().replaceAll('\n', '\n        ')
   const text = `metrics:
   - {match: "gauge.**", kind: gauge, unit: ms}
@@ -63,7 +63,7 @@ describe('running a test', () => {
   it('takes the step of the test, else the rule’s own, else ten seconds', () => {
     expect(run('step: 1s\ngiven:\n  gauge.x: "[1, 9], 1"\nexpect:\n  x: ok, warn at 2s, ok at 3s').passed).toBe(true)
     const given = 'given:\n  gauge.x: "[1, 9], 1"\nexpect:\n  x: ok, warn at 2m, ok at 3m'
-    expect(run(given, 'every: 1m\n    warn: gauge.{name} > 5').passed).toBe(true)
+    expect(run(given, 'every: 1m\n    warn: gauge.{name} > 5ms').passed).toBe(true)
   })
 
   it('has its own units, and those of the metric', () => {
