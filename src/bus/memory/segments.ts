@@ -237,20 +237,25 @@ export class SegmentLog {
   }
 }
 
-/** Finds the segments of a directory, in order; only the last is read. Files that were never begun are removed. */
+/** Finds the segments of a directory, in order; only the last is read. A file that is none is put out of the way. */
 function openSegments(dir: string): Segment[] {
   const segments: Segment[] = []
   for (const name of fs.readdirSync(dir).sort()) {
     if (!/^\d{16}\.log$/.test(name)) continue
     const path = `${dir}/${name}`
     const segment = openSegment(path, Number(name.slice(0, 16)))
-    if (segment === undefined) fs.rmSync(path)
+    if (segment === undefined) putAway(path)
     else segments.push(segment)
   }
   return segments.map((segment, i) => {
     const next = segments[i + 1]
     return next ? { ...segment, end: next.first } : mendSegment(segment)
   })
+}
+
+function putAway(path: string): void {
+  if (fs.statSync(path).size < segmentHeadBytes) fs.rmSync(path)
+  else fs.renameSync(path, `${path}.unreadable`)
 }
 
 function writeAll(fd: number, bytes: Buffer): void {
