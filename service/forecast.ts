@@ -46,8 +46,7 @@ export function forecast({ rules, process, fault, nowMs, ...scene }: ForecastInp
 
 function run(rules: LoadedRules, scene: Scene, durationMs: number): Transition[] {
   const engine = new Engine({ defaultStepMs: 1000, rules })
-  const startMs = Math.floor((scene.brokenMs - beforeMs) / 1000) * 1000
-  const simulation = new Simulation(scene, startMs)
+  const simulation = new Simulation(scene, scene.brokenMs - beforeMs)
   const transitions: Transition[] = []
   for (let ms = 0; ms < durationMs; ms += 1000) {
     for (const entry of simulation.step()) transitions.push(...engine.step(entry))

@@ -60,11 +60,12 @@ export class Simulation {
   #offset = 0
   #nowMs: number
 
+  /** Begins with the second that holds `startMs`. */
   constructor(scene: Scene, startMs: number) {
     this.#scene = scene
-    this.#startedMs = startMs
-    this.#nowMs = startMs
-    this.#schedule = new Map(scene.checks.map((check) => [check.name, firstSlot(check, startMs)]))
+    this.#startedMs = Math.floor(startMs / bucketMs) * bucketMs
+    this.#nowMs = this.#startedMs
+    this.#schedule = new Map(scene.checks.map((check) => [check.name, firstSlot(check, this.#startedMs)]))
   }
 
   /** The log of the next second. */

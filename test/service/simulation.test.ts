@@ -69,6 +69,19 @@ describe('the simulated service', () => {
     expect(well.states('web.verifier')).toEqual(['ok'])
   })
 
+  test('loses nothing when it begins within a second, as it always does', () => {
+    const simulation = new Simulation({ checks: [], portBase, brokenMs }, startMs + 777)
+    let pages = 0
+    for (let second = 0; second < 30; second++) {
+      const [metrics] = simulation.step()
+      if (metrics?.kind !== 'metrics') continue
+      const { names, sums } = metrics.message.counters
+      pages += sums[names.indexOf('browserid.static.response.200')] ?? 0
+    }
+    expect(pages / (rateAt(startMs) * 30)).toBeCloseTo(0.11, 1)
+    expect(pages).toBeGreaterThan(60)
+  })
+
   test('5xx: the share fails while it lasts, and only there', () => {
     const [, broken, after] = play('verifier', { kind: '5xx', share: 0.5 })
     const [bad, good] = [broken.sum('browserid.verifier.response.503'), broken.sum('browserid.verifier.response.200')]
