@@ -55,9 +55,10 @@ function describeExpected({ process, fault, nowMs, expected }: BreakFacts): stri
   const lines = (expected ?? []).map((one) => ({ atMs: one.atMs, text: describeOne(one, process) }))
   const timed = [...lines, heals].sort((a, b) => a.atMs - b.atMs)
   const text = timed
-    .map(({ atMs, text }) => `    ${timeOf(atMs)}  ${after(atMs - nowMs).padEnd(12)} ${text}\n`)
+    .map(({ atMs, text }) => `    ${timeOf(atMs)}  ${after(atMs - nowMs).padEnd(13)} ${text}\n`)
     .join('')
-  if (expected === undefined) return `    The rules cannot be read, so nothing can be said about them.\n${text}`
+  if (expected === undefined)
+    return `    The rules or checks are wrong, so nothing can be foretold; "bin/tocsin rules check" says where.\n${text}`
   return expected.length > 0 ? text : `    No rule notices this: it is too small, or too short.\n${text}`
 }
 
@@ -72,7 +73,7 @@ function describeOne({ rule, groupKey, from, to }: Expected, process: ProcessNam
 }
 
 function after(durationMs: number): string {
-  return `(${formatDuration(Math.max(1, Math.round(durationMs / 1000)) * 1000)} on)`
+  return `after ${formatDuration(Math.max(1, Math.round(durationMs / 1000)) * 1000)}`
 }
 
 const timeOf = (atMs: number): string => formatLocal(atMs).slice(11, 19)

@@ -33,9 +33,10 @@ export interface Expected {
 const beforeMs = 120_000
 const afterMs = 300_000
 
-/** In order of time; empty when no rule would notice. */
-export function forecast({ rules, process, fault, nowMs, ...scene }: ForecastInput): Expected[] {
+/** In order of time; empty when no rule would notice, undefined when the rules are wrong. */
+export function forecast({ rules, process, fault, nowMs, ...scene }: ForecastInput): Expected[] | undefined {
   const loaded = loadRules(rules)
+  if (loaded.problems.length > 0) return undefined
   const stepsMs = beforeMs + fault.forMs + afterMs
   const calm = run(loaded, { ...scene, brokenMs: nowMs }, stepsMs)
   const known = new Set(calm.map(({ id }) => id))

@@ -30,9 +30,9 @@ test('what is broken, what happens when, and where to watch', () => {
   It heals by itself in 1m, at ${time(60_000)}; at once with: npm run break -- verifier heal
 
   What should happen
-    ${time(1600)}  (2s on)      http_5xx_spike goes critical: the page arrives
-    ${time(60_000)}  (1m on)      verifier is well again
-    ${time(131_600)}  (2m12s on)   http_5xx_spike is resolved: the mail that says so arrives
+    ${time(1600)}  after 2s      http_5xx_spike goes critical: the page arrives
+    ${time(60_000)}  after 1m      verifier is well again
+    ${time(131_600)}  after 2m12s   http_5xx_spike is resolved: the mail that says so arrives
 
   Where to watch
     Console    http://127.0.0.1:8989
@@ -47,9 +47,9 @@ test('a rule that fires for another process says for which, and a second step is
   expect(text).toContain('http_5xx_spike goes from warning to critical')
 })
 
-test('a fault that no rule notices is said to be one, and so are rules that cannot be read', () => {
+test('a fault that no rule notices is said to be one, and so are rules that are wrong', () => {
   expect(words([])).toContain('No rule notices this')
-  expect(words(undefined)).toContain('The rules cannot be read')
+  expect(words(undefined)).toContain('The rules or checks are wrong')
 })
 
 test('each kind has a sentence of its own', () => {
