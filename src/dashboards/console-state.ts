@@ -8,6 +8,7 @@ import { silentMs } from './status-memory.ts'
 import type {
   AlertView,
   DashboardsView,
+  EventView,
   HeartbeatView,
   PartView,
   RuleDetailView,
@@ -58,6 +59,10 @@ export class ConsoleState {
 
   dashboards(): DashboardsView {
     return this.files.view()
+  }
+
+  events(fromMs: number, untilMs: number): EventView[] {
+    return this.memory.events.filter(({ atMs }) => atMs >= fromMs && atMs <= untilMs)
   }
 
   heartbeat(): HeartbeatView {

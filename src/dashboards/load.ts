@@ -34,13 +34,16 @@ const graph = z.strictObject({
   title: z.string().min(1).max(120),
   unit: z.string().max(20).optional(),
   stacked: z.boolean().default(false),
-  targets: z.array(target).min(1).max(targetsMax),
+  targets: z
+    .array(target)
+    .min(1, 'expected at least one target')
+    .max(targetsMax, `expected at most ${targetsMax} targets`),
 })
 
 const dashboard = z.strictObject({
   title: z.string().min(1).max(120),
   about: z.string().max(500).optional(),
-  graphs: z.array(graph).min(1).max(graphsMax),
+  graphs: z.array(graph).min(1, 'expected at least one graph').max(graphsMax, `expected at most ${graphsMax} graphs`),
 })
 
 /** The problems of all files; what `tocsin config check` prints. */

@@ -73,7 +73,8 @@ function alertAndRuleRoutes(state: ConsoleState): Router {
     const detail = state.rule(params.name)
     if (!detail) throw new BadRequest(`there is no rule "${params.name.slice(0, 200)}"`, 404)
     const { fromMs, untilMs } = rangeOf(query, state.now())
-    response.json({ ...detail, graph: state.ruleGraph(params.name, textOf(query, 'group'), fromMs, untilMs) })
+    const graph = state.ruleGraph(params.name, textOf(query, 'group'), fromMs, untilMs)
+    response.json({ ...detail, graph, events: state.events(fromMs, untilMs) })
   })
   return router
 }
@@ -94,8 +95,7 @@ function graphRoutes(state: ConsoleState): Router {
       throw new BadRequest('target: expected one, such as rate(browserid.{process}.response.5*)')
     const { fromMs, untilMs } = rangeOf(query, state.now())
     const answers = targets.map((target) => queryTarget(state.memory.series, target, fromMs, untilMs))
-    const events = state.memory.events.filter(({ atMs }) => atMs >= fromMs && atMs <= untilMs)
-    response.json({ fromMs, untilMs, targets: answers, events })
+    response.json({ fromMs, untilMs, targets: answers, events: state.events(fromMs, untilMs) })
   })
   return router
 }

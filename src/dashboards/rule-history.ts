@@ -61,8 +61,10 @@ export class RuleHistory {
   graph(rule: string, keys: readonly string[], fromMs: number, untilMs: number): RuleGraphView {
     const isFine = untilMs - fromMs <= fineSize * fineMs
     const stepMs = isFine ? fineMs : coarseMs
-    const startMs = Math.ceil(fromMs / stepMs) * stepMs
-    const size = Math.max(0, Math.min(isFine ? fineSize : coarseSize, Math.floor((untilMs - startMs) / stepMs) + 1))
+    const endMs = Math.ceil(untilMs / stepMs) * stepMs
+    const wanted = Math.floor((endMs - fromMs) / stepMs) + 1
+    const size = Math.max(0, Math.min(isFine ? fineSize : coarseSize, wanted))
+    const startMs = endMs - (size - 1) * stepMs
     const lines = keys.slice(0, graphGroupsMax).flatMap((key) => {
       const track = this.#tracks.get(idOf(rule, key))
       if (!track) return []

@@ -1,12 +1,12 @@
 /** Dashboards: the list, and one with its graphs, which go on by themselves. */
 import { useEffect, useState } from 'preact/hooks'
-import type { DashboardsView, DashboardView, GraphView, TargetView } from '../view.ts'
+import type { DashboardsView, DashboardView, EventView, GraphView, TargetView } from '../view.ts'
 import { Link } from './address.tsx'
 import { useApi } from './fetch.ts'
 import { Graph } from './graph.tsx'
 import { emptyGraph, type GraphData, partOfTarget, withPart } from './graph-data.ts'
 import { type Range, RangePicker, useRange } from './range.tsx'
-import { useKnown, usePageEvent } from './stream.ts'
+import { useEvents, useKnown, usePageEvent } from './stream.ts'
 import { serverNow } from './time.ts'
 
 export function DashboardsPage() {
@@ -66,14 +66,15 @@ function LiveGraph({ graph, range }: { graph: GraphView; range: Range }) {
   const [data, setData] = useState<GraphData>(() => emptyGraph(serverNow() - range.rangeMs, range.rangeMs, 10_000))
   const query = graph.targets.map(({ target }) => `target=${encodeURIComponent(target)}`).join('&')
   const address = `/api/series?${query}&from=-${range.name}`
-  const answer = useApi<{ fromMs: number; targets: TargetView[] }>(address, connection)
+  const answer = useApi<{ fromMs: number; targets: TargetView[]; events: EventView[] }>(address, connection)
+  const events = useEvents(answer.data?.events)
   useEffect(() => {
     if (answer.state !== 'here') return
     const { fromMs, targets } = answer.data
     setData(withTargets(emptyGraph(fromMs, range.rangeMs, 10_000), graph, targets))
   }, [answer])
   usePageEvent('points', (points) => setData((before) => withTargets(before, graph, points as TargetView[])), [graph])
-  return <Graph title={graph.title} data={data} unit={graph.unit ?? ''} isStacked={graph.stacked} />
+  return <Graph title={graph.title} data={data} unit={graph.unit ?? ''} isStacked={graph.stacked} events={events} />
 }
 
 function withTargets(data: GraphData, { targets }: GraphView, views: readonly TargetView[]): GraphData {

@@ -66,7 +66,7 @@ function Pulse({ known, isStale, silentMs }: { known: Known; isStale: boolean; s
   const { heartbeat } = known
   if (isStale || !heartbeat) {
     return (
-      <div class="pulse stale">
+      <div class="pulse pulse-stale">
         <i class="dot" aria-hidden="true" />
         {heartbeat ? `stale for ${ago(silentMs)}` : 'connecting'}
       </div>
@@ -77,7 +77,7 @@ function Pulse({ known, isStale, silentMs }: { known: Known; isStale: boolean; s
     <div class="pulse">
       {crit > 0 && <Link href="/" class="count level-crit">{`${crit} crit`}</Link>}
       {warn > 0 && <Link href="/" class="count level-warn">{`${warn} warn`}</Link>}
-      <span class={heartbeat.outlook.sight === 'none' ? 'live unseen' : 'live'}>
+      <span class={heartbeat.outlook.sight === 'none' ? 'live-unseen' : 'live'}>
         <i class="dot" aria-hidden="true" />
         <span class="sr">live, </span>
         {clockTime(heartbeat.nowMs)}

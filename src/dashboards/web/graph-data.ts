@@ -34,8 +34,8 @@ export function emptyGraph(fromMs: number, rangeMs: number, stepMs: number): Gra
 /** Puts values where they belong, over what was there; a part that reaches beyond the end slides the window. */
 export function withPart(graph: GraphData, part: Part): GraphData {
   const { stepMs, size } = graph
-  if (part.startMs === 0 || part.lines.length === 0) return graph
-  const longest = Math.max(...part.lines.map(({ values }) => values.length))
+  const longest = Math.max(0, ...part.lines.map(({ values }) => values.length))
+  if (longest === 0) return graph
   const endMs = Math.ceil((part.startMs + (longest - 1) * part.stepMs) / stepMs) * stepMs
   const startMs = Math.max(graph.startMs, endMs - (size - 1) * stepMs)
   const moved = (startMs - graph.startMs) / stepMs

@@ -5,6 +5,7 @@
  */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
+import type { EventView } from '../view.ts'
 import { formatNumber } from './format.ts'
 import { type GraphData, type GraphLine, newest, stacked } from './graph-data.ts'
 import { clockTime } from './time.ts'
@@ -16,6 +17,8 @@ export interface GraphProps {
   isStacked?: boolean
   /** Drawn as dashed lines across. */
   thresholds?: readonly number[]
+  /** What happened, drawn as marks in time. */
+  events?: readonly EventView[]
   /** The line that matters; the others stand back. */
   focus?: string | undefined
   height?: number
@@ -170,7 +173,10 @@ function optionsOf(element: HTMLElement, props: () => PlotProps, onIndex: (i: nu
     ...(props().isStacked && { bands: bandsOf(props().data.lines.length) }),
     hooks: {
       setCursor: [(u) => onIndex(u.cursor.idx ?? null)],
-      draw: [(u) => drawThresholds(u, thresholds, colour('--crit'))],
+      draw: [
+        (u) => drawThresholds(u, thresholds, colour('--crit')),
+        (u) => drawEvents(u, props().events ?? [], colour('--dim')),
+      ],
     },
   }
 }
@@ -227,6 +233,32 @@ function drawThresholds(plot: uPlot, thresholds: readonly number[], colour: stri
     ctx.moveTo(bbox.left, y)
     ctx.lineTo(bbox.left + bbox.width, y)
     ctx.stroke()
+  }
+  ctx.restore()
+}
+
+/** A dotted line down to the time axis, and what it was at its head where there is room. */
+function drawEvents(plot: uPlot, events: readonly EventView[], colour: string): void {
+  const { ctx, bbox } = plot
+  ctx.save()
+  ctx.strokeStyle = colour
+  ctx.fillStyle = colour
+  ctx.font = `${10 * devicePixelRatio}px system-ui, sans-serif`
+  ctx.textAlign = 'left'
+  ctx.setLineDash([devicePixelRatio, 3 * devicePixelRatio])
+  let freeFrom = bbox.left
+  for (const { name, atMs, tags } of events) {
+    const x = Math.round(plot.valToPos(atMs / 1000, 'x', true)) + 0.5
+    if (x < bbox.left || x > bbox.left + bbox.width) continue
+    ctx.beginPath()
+    ctx.moveTo(x, bbox.top)
+    ctx.lineTo(x, bbox.top + bbox.height)
+    ctx.stroke()
+    const label = [name, ...Object.values(tags)].join(' ').slice(0, 40)
+    const { width } = ctx.measureText(label)
+    const isFree = x >= freeFrom && x + width < bbox.left + bbox.width
+    if (isFree) ctx.fillText(label, x + 3 * devicePixelRatio, bbox.top + 9 * devicePixelRatio)
+    if (isFree) freeFrom = x + width + 8 * devicePixelRatio
   }
   ctx.restore()
 }

@@ -1,6 +1,6 @@
 /** One rule: what it says, what it sees now, its graph, what happened and who was told. */
 import { useEffect, useState } from 'preact/hooks'
-import type { GroupView, RuleDetailView, RuleGraphView, RuleView } from '../view.ts'
+import type { EventView, GroupView, RuleDetailView, RuleGraphView, RuleView } from '../view.ts'
 import { setQuery, useAddress } from './address.tsx'
 import { useApi } from './fetch.ts'
 import { formatNumber, unitOf } from './format.ts'
@@ -10,7 +10,7 @@ import { Level } from './level.tsx'
 import { type Range, RangePicker, useRange } from './range.tsx'
 import { Since } from './relative.tsx'
 import { ReceiptList, TransitionList } from './rule-history.tsx'
-import { useKnown, usePageEvent } from './stream.ts'
+import { useEvents, useKnown, usePageEvent } from './stream.ts'
 import { serverNow } from './time.ts'
 
 type Told = Omit<RuleDetailView, 'groups' | 'lastBucketMs' | 'rule'>
@@ -114,7 +114,8 @@ function RuleGraph({ name, range, wanted, now }: RuleGraphProps) {
   const [data, setData] = useState<GraphData>(() => emptyGraph(serverNow() - range.rangeMs, range.rangeMs, stepMs))
   const group = wanted === undefined ? '' : `&group=${encodeURIComponent(wanted)}`
   const address = `/api/rules/${encodeURIComponent(name)}?from=-${range.name}${group}`
-  const answer = useApi<{ graph: RuleGraphView }>(address, connection)
+  const answer = useApi<{ graph: RuleGraphView; events: EventView[] }>(address, connection)
+  const events = useEvents(answer.data?.events)
   useEffect(() => {
     if (answer.state !== 'here') return
     const { startMs, stepMs, lines } = answer.data.graph
@@ -129,7 +130,7 @@ function RuleGraph({ name, range, wanted, now }: RuleGraphProps) {
   const title =
     thresholds.length === 1 ? `Compared value, against ${formatNumber(thresholds[0], unit)}` : 'Compared value'
   const pick = (key: string) => setQuery({ group: key === wanted ? undefined : key })
-  return <Graph {...{ title, data, unit, thresholds, focus: wanted, height: 230, onPick: pick }} />
+  return <Graph {...{ title, data, unit, thresholds, events, focus: wanted, height: 230, onPick: pick }} />
 }
 
 /** Values of this second for the lines that are drawn; new groups join once the answer is here. */

@@ -102,6 +102,14 @@ export function usePageEvent<K extends keyof PageEvents>(
   }, inputs)
 }
 
+/** Events of the answer, and those that happened since. */
+export function useEvents(answered: readonly EventView[] | undefined): readonly EventView[] {
+  const [fresh, setFresh] = useState<readonly EventView[]>([])
+  useEffect(() => setFresh([]), [answered])
+  usePageEvent('event', (event) => setFresh((before) => [...before, event]), [])
+  return [...(answered ?? []), ...fresh]
+}
+
 /** Looks after the connection; started once. */
 export function watchOver(): void {
   setInterval(() => {
