@@ -109,6 +109,7 @@ export class Forwarder {
     } else if (entry.kind === 'clock') {
       this.#sources.tick(entry.message)
       this.#windowAt(entry.message.nowMs)
+      this.#notePassed()
       this.#advance(entry.message.nowMs)
     }
     this.#nextOffset = Math.max(this.#nextOffset, entry.offset + 1)
@@ -120,8 +121,8 @@ export class Forwarder {
     this.#verbatimIsDue = false
     for (const window of this.#complete.splice(0)) {
       this.idle.remember(window)
-      yield* chunks(windowLines(window, this.idle, this.#options.flushMs))
       this.idle.forget(window.endMs)
+      yield* chunks(windowLines(window, this.idle, this.#options.flushMs))
       this.#writtenMs = window.endMs
     }
   }
@@ -200,6 +201,11 @@ export class Forwarder {
     }
   }
 
+  #notePassed(): void {
+    const { nowMs, heardMs } = this.#sources
+    for (const open of this.#open.values()) if (nowMs >= open.window.endMs) open.passedAtMs ??= heardMs
+  }
+
   #oldest(): Open | undefined {
     let oldest: Open | undefined
     for (const open of this.#open.values()) if (!oldest || open.window.endMs < oldest.window.endMs) oldest = open
@@ -207,10 +213,8 @@ export class Forwarder {
   }
 
   #isComplete(open: Open): boolean {
-    const { nowMs, heardMs } = this.#sources
-    if (open.passedAtMs === undefined && nowMs >= open.window.endMs) open.passedAtMs = heardMs
     if (this.#sources.haveMarked(open.window.endMs)) return true
-    if (open.passedAtMs === undefined || heardMs - open.passedAtMs < graceMs) return false
+    if (open.passedAtMs === undefined || this.#sources.heardMs - open.passedAtMs < graceMs) return false
     this.#options.stats.count('windows_forced_total')
     return true
   }

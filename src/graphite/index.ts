@@ -45,6 +45,7 @@ export async function startGraphite(config: Config, context: Context): Promise<P
     for (const chunk of chunks) {
       await spool.append(chunk)
       sender.wake()
+      await sender.room()
     }
     await files.writePosition(forwarder.position).catch((error: Error) => onDisk(error.message))
   }

@@ -23,6 +23,8 @@ const pauseMinMs = 250
 const pauseMaxMs = 10_000
 /** How long an orderly stop goes on sending, and then waits for carbon to read it. */
 const stopWaitMs = 3000
+const waitingBytesMax = 32 * 1024 ** 2
+const roomPollMs = 50
 
 export interface SendOptions {
   carbon: HostPort
@@ -42,6 +44,7 @@ export class Sender {
   #retiring: Connection | undefined
   #retireProblem: string | undefined
   #connections = 0
+  #wasConnected = false
   #wake = Promise.withResolvers<void>()
   #drained = Promise.withResolvers<void>()
   #stopping = false
@@ -51,7 +54,7 @@ export class Sender {
     this.#carbon = options.carbon
     this.#situation = new Situation(options.log)
     options.stats.observe('connected', () => (this.#current ? 1 : 0))
-    for (const name of ['lines_sent_total', 'lines_resent_total', 'lines_dropped_total', 'reconnects_total']) {
+    for (const name of ['lines_sent_total', 'lines_resent_total', 'reconnects_total']) {
       options.stats.count(name, 0)
     }
     this.#running = this.#run()
@@ -65,6 +68,15 @@ export class Sender {
   /** There may be something new in the spool. */
   wake(): void {
     this.#wake.resolve()
+  }
+
+  /**
+   * Resolves when the spool has room for more: while carbon takes lines, whoever catches up on the log goes at its pace.
+   * While carbon is away there is no waiting: the spool is bounded by itself.
+   */
+  async room(): Promise<void> {
+    const { clock, spool } = this.#options
+    while (this.#current && !this.#stopping && spool.waiting.bytes > waitingBytesMax) await sleep(roomPollMs, clock)
   }
 
   /** Goes on with another carbon, which gets all that the spool keeps. */
@@ -95,7 +107,8 @@ export class Sender {
       const connection = await this.#connect()
       if (connection) {
         const sinceMs = clock.now()
-        if (this.#connections > 1) stats.count('reconnects_total')
+        if (this.#wasConnected) stats.count('reconnects_total')
+        this.#wasConnected = true
         stats.count('lines_resent_total', spool.rewind())
         this.#situation.good(`carbon at ${address(this.#carbon)} takes lines again`)
         const problem = await this.#feed(connection)

@@ -20,6 +20,8 @@ import type { Chunk } from './forward.ts'
 /** How long a sent chunk is kept at least. */
 export const keepMs = 60_000
 export const memoryBytesMax = 32 * 1024 ** 2
+/** What a file takes on disk at least. */
+const blockBytes = 4096
 
 export interface SpoolOptions {
   dir: string
@@ -32,6 +34,7 @@ export interface SpoolOptions {
 export interface Spooled {
   sequence: number
   lines: number
+  /** Room taken, on disk or in memory. */
   bytes: number
   /** The text itself while it is not on disk. */
   text?: string
@@ -46,6 +49,8 @@ export class Spool {
   /** Index of the first chunk that waits. */
   #next = 0
   #sequence = 0
+  #bytes = 0
+  #memoryBytes = 0
 
   /** Takes up what a former run left; throws when the directory cannot be written. */
   constructor(options: SpoolOptions) {
@@ -54,21 +59,35 @@ export class Spool {
     fs.accessSync(options.dir, fs.constants.W_OK)
     for (const name of fs.readdirSync(options.dir).sort()) this.#takeUp(name)
     this.#trim()
-    options.stats.observe('spool_bytes', () => this.#chunks.reduce((sum, { bytes }) => sum + bytes, 0))
-    options.stats.observe('lines_waiting', () => this.#waiting())
+    options.stats.count('lines_dropped_total', 0)
+    options.stats.observe('spool_bytes', () => this.#bytes)
+    options.stats.observe('lines_waiting', () => this.waiting.lines)
+  }
+
+  /** What has yet to be sent. */
+  get waiting(): { lines: number; bytes: number } {
+    const sum = { lines: 0, bytes: 0 }
+    for (let i = this.#next; i < this.#chunks.length; i++) {
+      sum.lines += (this.#chunks[i] as Spooled).lines
+      sum.bytes += (this.#chunks[i] as Spooled).bytes
+    }
+    return sum
   }
 
   async append({ text, lines }: Chunk): Promise<void> {
-    const chunk: Spooled = { sequence: ++this.#sequence, lines, bytes: Buffer.byteLength(text), wasSent: false }
+    const bytes = roundUp(Buffer.byteLength(text))
+    const chunk: Spooled = { sequence: ++this.#sequence, lines, bytes, wasSent: false }
     try {
       await fs.promises.writeFile(`${this.#file(chunk)}.new`, text)
       await fs.promises.rename(`${this.#file(chunk)}.new`, this.#file(chunk))
       this.#options.onDisk(undefined)
     } catch (error) {
       chunk.text = text
+      this.#memoryBytes += bytes
       this.#options.stats.count('spool_disk_errors_total')
       this.#options.onDisk((error as Error).message)
     }
+    this.#bytes += bytes
     this.#chunks.push(chunk)
     this.#trim()
   }
@@ -84,7 +103,7 @@ export class Spool {
     try {
       return await fs.promises.readFile(this.#file(chunk), 'utf8')
     } catch {
-      this.#remove(this.#chunks.indexOf(chunk))
+      this.#drop(this.#chunks.indexOf(chunk))
       return undefined
     }
   }
@@ -122,46 +141,43 @@ export class Spool {
     return lines
   }
 
-  #waiting(): number {
-    let lines = 0
-    for (let i = this.#next; i < this.#chunks.length; i++) lines += (this.#chunks[i] as Spooled).lines
-    return lines
-  }
-
   #takeUp(name: string): void {
     const [, sequence, lines] = /^(\d{16})-(\d+)\.lines$/.exec(name) ?? []
     const file = path.join(this.#options.dir, name)
     if (name.endsWith('.new')) fs.rmSync(file, { force: true })
     if (sequence === undefined) return
     this.#sequence = Number(sequence)
-    this.#chunks.push({ sequence: this.#sequence, lines: Number(lines), bytes: fs.statSync(file).size, wasSent: false })
+    const bytes = roundUp(fs.statSync(file).size)
+    this.#bytes += bytes
+    this.#chunks.push({ sequence: this.#sequence, lines: Number(lines), bytes, wasSent: false })
   }
 
+  /** The newest chunk always stays. */
   #trim(): void {
-    const { bytesMax } = this.#options
-    const over = (chunks: readonly Spooled[], limit: number) =>
-      chunks.reduce((sum, { bytes }) => sum + bytes, 0) > limit
-    while (this.#chunks.length > 1 && over(this.#chunks, bytesMax)) this.#drop(0)
-    while (over(this.#inMemory(), memoryBytesMax)) this.#drop(this.#chunks.indexOf(this.#inMemory()[0] as Spooled))
-  }
-
-  #inMemory(): Spooled[] {
-    return this.#chunks.filter(({ text }) => text !== undefined)
+    while (this.#chunks.length > 1 && this.#bytes > this.#options.bytesMax) this.#drop(0)
+    while (this.#memoryBytes > memoryBytesMax) this.#drop(this.#chunks.findIndex(({ text }) => text !== undefined))
   }
 
   #drop(at: number): void {
-    const { wasSent, lines } = this.#chunks[at] as Spooled
-    if (!wasSent) this.#options.stats.count('lines_dropped_total', lines)
+    const chunk = this.#chunks[at]
+    if (chunk && !chunk.wasSent) this.#options.stats.count('lines_dropped_total', chunk.lines)
     this.#remove(at)
   }
 
   #remove(at: number): void {
     const [chunk] = this.#chunks.splice(at, 1)
+    if (!chunk) return
     if (at < this.#next) this.#next--
-    if (chunk?.text === undefined && chunk) fs.rmSync(this.#file(chunk), { force: true })
+    this.#bytes -= chunk.bytes
+    if (chunk.text === undefined) fs.rmSync(this.#file(chunk), { force: true })
+    else this.#memoryBytes -= chunk.bytes
   }
 
   #file({ sequence, lines }: Spooled): string {
     return path.join(this.#options.dir, `${String(sequence).padStart(16, '0')}-${lines}.lines`)
   }
+}
+
+function roundUp(bytes: number): number {
+  return Math.ceil(bytes / blockBytes) * blockBytes
 }
