@@ -1,6 +1,6 @@
 /**
  * Bucket queue: takes the buckets of a source at the pace of the clock and publishes them, in order, at the pace of the
- * bus. A bucket that the bus refuses is tried again until it is taken; a repeated message of the same source and bucket
+ * bus. A bucket that the bus refuses is tried again, for minutes, before it is given up; a repeated message of the same source and bucket
  * overwrites itself, so repeating is harmless.
  *
  * Bounded by buckets and by points. `isFull` tells the owner to keep what it has and to hand it over later, merged.
@@ -8,11 +8,13 @@
 
 import type { Hops } from '../model/message.ts'
 import { seriesCount } from '../model/metric.ts'
-import { type Clock, sleep } from '../runtime/clock.ts'
+import { type Clock, formatIso, sleep } from '../runtime/clock.ts'
 import { type Log, Situation } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
 import type { BucketData, Source } from './source.ts'
 
+/** After so many attempts, about two and a half minutes, a bucket is given up, so that it cannot block the others. */
+const attemptsMax = 20
 const retryMinMs = 250
 const retryMaxMs = 10_000
 /** How long an orderly end waits for a bus that does not answer. */
@@ -80,11 +82,12 @@ export class BucketQueue {
     await Promise.race([all, sleep(endWaitMaxMs, clock, giveUp.signal)])
     giveUp.abort()
     this.#ended.abort()
-    if (this.#waiting.length > 0) this.#lose(`stopped with ${this.#waiting.length} buckets that the bus did not take`)
+    const left = this.#waiting.length
+    if (left > 0) this.#lose(left, `stopped with ${left} buckets that the bus did not take`)
   }
 
-  #lose(problem: string): void {
-    this.#options.stats.count('buckets_lost_total', this.#waiting.length)
+  #lose(buckets: number, problem: string): void {
+    this.#options.stats.count('buckets_lost_total', buckets)
     this.#options.log.error(problem)
   }
 
@@ -98,16 +101,21 @@ export class BucketQueue {
     this.#situation.good('the bus takes buckets again')
   }
 
-  /** Tries until the bus takes the bucket or the queue has ended. */
+  /** Tries until the bus takes the bucket, it is given up, or the queue has ended. */
   async #publish({ bucketMs, data, hops }: Waiting): Promise<void> {
     const { source, clock, stats } = this.#options
-    for (let waitMs = retryMinMs; !this.#ended.signal.aborted; waitMs = Math.min(retryMaxMs, waitMs * 2)) {
+    let waitMs = retryMinMs
+    for (let attempt = 1; !this.#ended.signal.aborted; attempt++) {
       try {
         return await source.flush(bucketMs, data, hops)
       } catch (error) {
+        const { message } = error as Error
         stats.count('bus_refusals_total')
-        this.#situation.bad(`the bus does not take buckets, trying again: ${(error as Error).message}`)
+        this.#situation.bad(`the bus does not take buckets, trying again: ${message}`)
+        if (attempt === attemptsMax)
+          return this.#lose(1, `the bucket of ${formatIso(bucketMs)} is given up: ${message}`)
         await sleep(waitMs, clock, this.#ended.signal)
+        waitMs = Math.min(retryMaxMs, waitMs * 2)
       }
     }
   }

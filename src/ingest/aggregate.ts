@@ -10,6 +10,7 @@
  */
 import { type Distribution, DistributionBuilder } from '../model/distribution.ts'
 import { emptyMetrics, type MetricsMessage, setMembersMax } from '../model/metric.ts'
+import { setBytesMax, splitHeavy } from './batch.ts'
 import { counter, gauge, type Line, set, timer } from './parse.ts'
 import { grown, SeriesTable } from './series.ts'
 
@@ -27,6 +28,7 @@ export interface AggregateOptions {
 
 interface Members {
   values: Set<string>
+  bytes: number
   overflowed: boolean
 }
 
@@ -82,7 +84,7 @@ export class Aggregate {
     const messages: MetricsMessage[] = []
     for (let first = 0; first < this.#series.size; first += batchSeriesMax) {
       const message = this.#takeBlock(first, emptyMetrics(source, bucketMs, stepMs))
-      if (message) messages.push(message)
+      if (message) messages.push(...splitHeavy(message))
     }
     this.#interval++
     this.#allMembers = 0
@@ -114,16 +116,18 @@ export class Aggregate {
       this.#values[slot] = 0
       this.#samples[slot] = 0
     } else if (kind === timer) this.#timers[slot] = new DistributionBuilder()
-    else if (kind === set) this.#sets[slot] = { values: new Set(), overflowed: false }
+    else if (kind === set) this.#sets[slot] = { values: new Set(), bytes: 0, overflowed: false }
   }
 
   #addMember(slot: number, text: string): void {
     const members = this.#sets[slot] as Members
     const member = text === '' ? '0' : text
     if (members.values.has(member)) return
-    if (members.values.size >= this.#membersMax || this.#allMembers >= allMembersMax) members.overflowed = true
+    const isFull = members.values.size >= this.#membersMax || members.bytes + member.length > setBytesMax
+    if (isFull || this.#allMembers >= allMembersMax) members.overflowed = true
     else {
       members.values.add(member)
+      members.bytes += member.length
       this.#allMembers++
     }
   }

@@ -37,19 +37,23 @@ export function startFlushing(options: FlushOptions): Flushing {
     async stop() {
       ticks.unsubscribe()
       const bucketMs = bucketEnd(clock.now(), intervalMs)
-      flush(options, situation, bucketMs)
+      handOver(options, bucketMs)
       await queue.end(bucketMs)
     },
   }
 }
 
-function flush({ queue, take, clock, stats }: FlushOptions, situation: Situation, bucketMs: number): void {
-  if (queue.isFull) {
-    stats.count('buckets_merged_total')
+function flush(options: FlushOptions, situation: Situation, bucketMs: number): void {
+  if (options.queue.isFull) {
+    options.stats.count('buckets_merged_total')
     situation.bad('the bus is too far behind: intervals are merged until it catches up')
     return
   }
   situation.good('the bus has caught up: one bucket an interval again')
+  handOver(options, bucketMs)
+}
+
+function handOver({ queue, take, clock, stats }: FlushOptions, bucketMs: number): void {
   const startMs = clock.now()
   const { metrics, hops } = take(bucketMs)
   queue.push(bucketMs, { metrics }, hops)

@@ -2,6 +2,7 @@
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import net from 'node:net'
+import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type IngestPart, startIngest } from '../../src/ingest/index.ts'
 import type { LogEntry } from '../../src/model/message.ts'
@@ -35,7 +36,7 @@ async function sendUdp(to: HostPort, packet: string | Buffer): Promise<void> {
   socket.close()
 }
 
-async function sendTcp(to: HostPort, text: string): Promise<void> {
+async function sendTcp(to: HostPort, text: string | Buffer): Promise<void> {
   const socket = net.connect(to.port, to.host)
   await once(socket, 'connect')
   socket.end(text)
@@ -160,6 +161,21 @@ test('a flood of bad lines is one line in the log', async () => {
   await sendUdp(statsdUdp, Array.from({ length: 500 }, (_, i) => `bad${i}`).join('\n'))
   await until(() => world.statuses.some(({ counters }) => counters['bad_lines_total{reason="colon"}'] === 500))
   expect(world.logged.filter((line) => line.includes('bad line'))).toHaveLength(1)
+})
+
+test('no bytes stop the sockets', async () => {
+  const { statsdUdp, statsdTcp, graphiteTcp } = await start()
+  const packets = fc.sample(fc.uint8Array({ minLength: 1, maxLength: 300 }), 300).map((bytes) => Buffer.from(bytes))
+  for (const packet of packets) await sendUdp(statsdUdp, packet)
+  await sendTcp(statsdTcp, Buffer.concat(packets))
+  await sendTcp(graphiteTcp, Buffer.concat(packets))
+  await sendUdp(statsdUdp, 'still.there:1|c')
+  await sendTcp(statsdTcp, 'still.there:2|c')
+  await sendTcp(graphiteTcp, 'still.there 3 N')
+  await counted('still.there', 3)
+  await until(() =>
+    metrics(world.entries, 'graphite-lines').some(({ untyped }) => untyped.names.includes('still.there')),
+  )
 })
 
 test('beyond seriesMax known series go on, new ones are refused, counted and named in the log', async () => {

@@ -26,7 +26,7 @@ export interface World {
 }
 
 export async function openWorld(clock: Clock = systemClock): Promise<World> {
-  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-ingest-'))
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-world-'))
   const bus = await openMemoryBus({ dir, clock, log: silentLog, stats: new Stats(), instance: 'test-1' })
   const entries: LogEntry[] = []
   const statuses: Status[] = []
