@@ -24,6 +24,7 @@ import { decisionsMax, openStore, type Store, setAside } from './store.ts'
 
 /** How long after a change the state is saved; a restart reads again what came since. */
 const saveDelayMs = 200
+const saveRetryMs = 1_000
 /** Clock messages read before the offset alone is worth a save. */
 const entriesUnsavedMax = 100
 /** An orderly stop waits so long for what is due to leave. */
@@ -57,8 +58,11 @@ class Alerts implements Part {
   #status: Subscription | undefined
   #clockHeardMs = 0
   #isLeader = false
+  /** All that was on the log at the start has been read. */
+  #isReady = false
   readonly #stopping = new AbortController()
   #leading: Promise<void> = Promise.resolve()
+  #stopped: Promise<void> | undefined
 
   constructor(config: Config, context: Context) {
     const { clock, log, bus, instance } = context
@@ -79,11 +83,14 @@ class Alerts implements Part {
     this.#observe()
     this.#clockHeardMs = clock.now()
     this.#read(this.#offset ?? 'first')
+    void this.#reader?.caughtUp().then(() => {
+      this.#isReady = true
+    })
     this.#leading = this.#lead()
     this.#everySecond = interval(1000, clock).subscribe(() => this.#standInForClock())
     this.#status = reportStatus('alerts', this.#context, this.#stats, () => {
       const problem = this.#problem()
-      return { ready: true, ...(problem !== undefined && { problem }) }
+      return { ready: this.#isReady, ...(problem !== undefined && { problem }) }
     })
   }
 
@@ -95,7 +102,12 @@ class Alerts implements Part {
     for (const channel of former.values()) if (!kept.has(channel)) channel.receiver.close()
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
     this.#everySecond?.unsubscribe()
     await this.#outbox.stop(drainMs)
     this.#stopping.abort()
@@ -201,10 +213,14 @@ class Alerts implements Part {
     const { fingerprints, bursts, notifications, decisions } = this.#changes
     const isChanged = fingerprints.size + bursts.size + notifications.size + decisions.length > 0
     if (!isChanged && (this.#offset ?? 0) - this.#savedOffset < entriesUnsavedMax) return
+    this.#saveAfter(saveDelayMs)
+  }
+
+  #saveAfter(delayMs: number): void {
     this.#saveTimer ??= this.#context.clock.schedule(() => {
       this.#saveTimer = undefined
       this.#save()
-    }, saveDelayMs)
+    }, delayMs)
   }
 
   #save(): void {
@@ -218,11 +234,13 @@ class Alerts implements Part {
       this.#stats.count('save_errors_total')
       this.#saving.bad(`alerts cannot be saved, going on in memory: ${(error as Error).message}`)
       this.#changes.decisions.splice(0, this.#changes.decisions.length - decisionsMax)
+      if (this.#stopped === undefined) this.#saveAfter(saveRetryMs)
     }
   }
 
   #problem(): string | undefined {
-    const problems = [this.#readProblem, this.#saving.problem, this.#outbox.problem].filter(Boolean)
+    const catchingUp = this.#isReady ? undefined : 'reading what alerts-log holds'
+    const problems = [catchingUp, this.#readProblem, this.#saving.problem, this.#outbox.problem].filter(Boolean)
     return problems.length > 0 ? problems.join('; ') : undefined
   }
 

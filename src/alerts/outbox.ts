@@ -250,6 +250,7 @@ export class Outbox {
       transition,
       kind: kind === 'resolved' || kind === 'forgotten' ? 'resolved' : 'firing',
     }
+    if (outcome.outcome === 'delivered') log.info(`${receiver} was told: ${receipt.fingerprint} ${kind}`)
     if (outcome.outcome === 'dead') {
       stats.count('dead_total')
       log.error(`${receiver} will not hear of ${receipt.fingerprint} (${kind}): ${outcome.detail}`)

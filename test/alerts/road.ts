@@ -10,7 +10,7 @@ import type { Claim, Receipt } from '../../src/model/delivery.ts'
 import type { Hops } from '../../src/model/message.ts'
 import type { Status } from '../../src/model/status.ts'
 import type { Transition } from '../../src/model/transition.ts'
-import { type Clock, systemClock } from '../../src/runtime/clock.ts'
+import { type Clock, ManualClock, systemClock } from '../../src/runtime/clock.ts'
 import { type Config, loadConfig } from '../../src/runtime/config.ts'
 import { createLog } from '../../src/runtime/log.ts'
 import { Stats } from '../../src/runtime/stats.ts'
@@ -54,8 +54,17 @@ export async function startRoad(alerts: string, clock: Clock = systemClock): Pro
   road.config = configOf(dir, alerts)
   road.say = (transition, hops) => road.bus.publish(`transitions.${transition.rule}`, transition, hops)
   road.tick = (nowMs) => road.bus.publish('clock', { process: 'cep-1', nowMs })
+  const stopPart = async () => {
+    let isStopped = false
+    const stopping = road.part.stop().finally(() => {
+      isStopped = true
+    })
+    // A manual clock has to be moved along for the waits of an orderly stop.
+    while (clock instanceof ManualClock && !isStopped) await clock.advanceBy(10)
+    await stopping
+  }
   road.restart = async (changed) => {
-    await road.part.stop()
+    await stopPart()
     await road.bus.close()
     if (changed !== undefined) road.config = configOf(dir, changed)
     await open()
@@ -65,7 +74,7 @@ export async function startRoad(alerts: string, clock: Clock = systemClock): Pro
     await road.part.reload?.(road.config)
   }
   road.stop = async () => {
-    await road.part.stop()
+    await stopPart()
     await road.bus.close()
     fs.rmSync(dir, { recursive: true, force: true })
   }

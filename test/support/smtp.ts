@@ -66,7 +66,12 @@ export async function startSmtp(
     onRcptTo: (address, _session, done) => answer('rcpt', address.address, done),
     onData: async (stream, session, done) => {
       const chunks: Buffer[] = []
-      for await (const chunk of stream) chunks.push(chunk as Buffer)
+      try {
+        for await (const chunk of stream) chunks.push(chunk as Buffer)
+      } catch {
+        // The sender is gone in the middle of its message.
+        return
+      }
       const raw = Buffer.concat(chunks).toString('utf8')
       await smtp.beforeAnswer(raw)
       const failure = smtp.fail('data', '')
