@@ -144,8 +144,8 @@ export class LogReader implements Reader {
       if (typeof id === 'string') this.#deduplicator.isNew(id)
       return
     }
-    // The log's retention has overtaken us while we were reading.
-    if (offset > (this.#next as number)) this.#with.options.lost?.(this.#next as number, offset)
+    // Retention has overtaken us while we were reading. (A single offset is missing wherever the broker begins a segment.)
+    if (offset > (this.#next as number) + 1) this.#with.options.lost?.(this.#next as number, offset)
     this.#next = offset + 1
     this.#last = { offset, id }
     if (message.properties.type === barrierType) this.#passBarrier(message.content.toString())
