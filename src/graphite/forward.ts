@@ -26,6 +26,7 @@ import { Window } from './window.ts'
 export const openWindowsMax = 30
 /** A bucket this far ahead of the clock is a wrong clock somewhere; it is counted and left out. */
 export const futureMaxMs = 60_000
+export const lateOffsetsMax = 10_000
 const chunkLinesMax = 10_000
 const verbatimLinesMax = 5_000
 
@@ -36,6 +37,8 @@ export interface Position {
   nextOffset: number
   /** End of the last window written, epoch ms. */
   writtenMs: number
+  /** Messages for windows up to `writtenMs` that came late and wait for a later one; the first `lateOffsetsMax`. */
+  lateOffsets: readonly number[]
 }
 
 export interface Chunk {
@@ -55,6 +58,8 @@ interface Open {
   window: Window
   /** Smallest offset of what was folded. */
   firstOffset: number
+  /** Offsets of what came late. */
+  late: number[]
   /** Time heard when the clock passed the end. */
   passedAtMs?: number
 }
@@ -73,6 +78,7 @@ export class Forwarder {
   #writtenMs: number
   #nextOffset: number
   readonly #resumeOffset: number
+  readonly #lateBefore: ReadonlySet<number>
 
   constructor(options: ForwardOptions) {
     this.#options = options
@@ -80,6 +86,7 @@ export class Forwarder {
     this.#sources = new Sources(options.flushMs)
     this.#closedMs = this.#writtenMs = options.position?.writtenMs ?? 0
     this.#nextOffset = this.#resumeOffset = options.position?.nextOffset ?? 0
+    this.#lateBefore = new Set(options.position?.lateOffsets)
     options.stats.observe('idle_series', () => this.idle.size)
     options.stats.observe('idle_series_refused_total', () => this.idle.refused)
     options.stats.observe('windows_open', () => this.#open.size)
@@ -88,8 +95,13 @@ export class Forwarder {
 
   get position(): Position {
     let firstOffset = Math.min(this.#nextOffset, this.#staging.firstOffset)
-    for (const open of this.#open.values()) firstOffset = Math.min(firstOffset, open.firstOffset)
-    return { firstOffset, nextOffset: this.#nextOffset, writtenMs: this.#writtenMs }
+    const lateOffsets = this.#staging.offsetsUpTo(this.#writtenMs)
+    for (const open of this.#open.values()) {
+      firstOffset = Math.min(firstOffset, open.firstOffset)
+      lateOffsets.push(...open.late)
+    }
+    lateOffsets.length = Math.min(lateOffsets.length, lateOffsetsMax)
+    return { firstOffset, nextOffset: this.#nextOffset, writtenMs: this.#writtenMs, lateOffsets }
   }
 
   /** There is something for `drain`. */
@@ -161,13 +173,17 @@ export class Forwarder {
 
   #fold(staged: Staged): void {
     const { bucketMs, offset } = staged
-    if (bucketMs <= this.#writtenMs && offset < this.#resumeOffset) {
+    const wasWritten = bucketMs <= this.#writtenMs && offset < this.#resumeOffset && !this.#lateBefore.has(offset)
+    if (wasWritten) {
       this.#recall(staged)
       return
     }
-    if (bucketMs <= this.#closedMs) this.#options.stats.count('late_batches_total')
     const open = this.#windowAt(Math.max(bucketMs, this.#closedMs + 1)) as Open
     open.firstOffset = Math.min(open.firstOffset, offset)
+    if (bucketMs <= this.#closedMs) {
+      this.#options.stats.count('late_batches_total')
+      open.late.push(offset)
+    }
     foldInto(open.window, staged)
   }
 
@@ -182,7 +198,7 @@ export class Forwarder {
   #windowAt(atMs: number): Open | undefined {
     const endMs = bucketEnd(atMs, this.#options.flushMs)
     if (endMs <= this.#closedMs) return undefined
-    const open = this.#open.get(endMs) ?? { window: new Window(endMs), firstOffset: Number.POSITIVE_INFINITY }
+    const open = this.#open.get(endMs) ?? { window: new Window(endMs), firstOffset: Number.POSITIVE_INFINITY, late: [] }
     this.#open.set(endMs, open)
     return open
   }

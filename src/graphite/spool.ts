@@ -82,6 +82,7 @@ export class Spool {
       await fs.promises.rename(`${this.#file(chunk)}.new`, this.#file(chunk))
       this.#options.onDisk(undefined)
     } catch (error) {
+      fs.rmSync(`${this.#file(chunk)}.new`, { force: true })
       chunk.text = text
       this.#memoryBytes += bytes
       this.#options.stats.count('spool_disk_errors_total')

@@ -27,6 +27,13 @@ export class Staging {
     return first
   }
 
+  /** Offsets of what is staged of buckets up to `bucketMs`. */
+  offsetsUpTo(bucketMs: number): number[] {
+    const offsets: number[] = []
+    for (const { endMs, batch } of this.#all()) if (batch && endMs <= bucketMs) offsets.push(batch.offset)
+    return offsets
+  }
+
   put(source: string, staged: Staged): void {
     const buckets = this.#sources.get(source) ?? new Map<number, Bucket>()
     const bucket: Bucket = buckets.get(staged.bucketMs) ?? new Map()

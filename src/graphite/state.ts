@@ -26,9 +26,10 @@ export class StateFiles {
 
   readPosition(): Position | undefined {
     try {
-      const { firstOffset, nextOffset, writtenMs } = JSON.parse(fs.readFileSync(this.#file('position.json'), 'utf8'))
+      const saved = JSON.parse(fs.readFileSync(this.#file('position.json'), 'utf8')) as Position
+      const { firstOffset, nextOffset, writtenMs, lateOffsets } = saved
       const isWhole = [firstOffset, nextOffset, writtenMs].every((value) => Number.isFinite(value))
-      return isWhole ? { firstOffset, nextOffset, writtenMs } : undefined
+      return isWhole && Array.isArray(lateOffsets) ? { firstOffset, nextOffset, writtenMs, lateOffsets } : undefined
     } catch {
       return undefined
     }

@@ -77,4 +77,37 @@ describe.skipIf(!graphiteInstalled())('with a real carbon and graphite-web', () 
     await until(() => pipeline.status()?.problem === undefined)
     expect(pipeline.status()?.counters).toMatchObject({ lines_dropped_total: 0, reconnects_total: 1, connected: 1 })
   })
+
+  test('a forwarder that is stopped and started again in the middle of a window loses nothing of it', async () => {
+    const endMs = Math.floor(Date.now() / 10_000) * 10_000 - 60_000
+    await pipeline.publish('ingest-a', endMs - 5000, { counters: { 'again.hits': 2 }, gauges: { 'again.open': 9 } })
+    await forwarder.stop()
+    expect(await read('stats_counts.again.hits', endMs)).toBe(2)
+    await pipeline.publish('ingest-a', endMs - 4000, { counters: { 'again.hits': 3 } })
+    forwarder = await pipeline.startForwarder()
+    await pipeline.publish('ingest-a', endMs, {})
+    await until(async () => (await read('stats_counts.again.hits', endMs)) === 5)
+    await forwarder.stop()
+    forwarder = await pipeline.startForwarder()
+    await pipeline.publish('ingest-a', endMs + 10_000, { counters: { 'again.hits': 1 } })
+    expect(await read('stats.gauges.again.open', endMs + 10_000)).toBe(9)
+  })
+
+  test('what happened while no forwarder ran is written when one runs again', async () => {
+    const endMs = Math.floor(Date.now() / 10_000) * 10_000 - 120_000
+    await forwarder.stop()
+    for (let i = 0; i <= 3; i++) await pipeline.publish('ingest-a', endMs + i * 10_000, { counters: { 'off.hits': i } })
+    forwarder = await pipeline.startForwarder()
+    for (let i = 0; i <= 3; i++) expect(await read('stats_counts.off.hits', endMs + i * 10_000)).toBe(i)
+  })
+
+  test('carbon hanging for a while loses nothing', async () => {
+    const endMs = Math.floor(Date.now() / 10_000) * 10_000 - 60_000
+    await pipeline.publish('ingest-a', endMs, { counters: { 'hang.hits': 1 } })
+    expect(await read('stats_counts.hang.hits', endMs)).toBe(1)
+    graphite.freezeCarbon()
+    await pipeline.publish('ingest-a', endMs + 10_000, { counters: { 'hang.hits': 2 } })
+    graphite.thawCarbon()
+    expect(await read('stats_counts.hang.hits', endMs + 10_000)).toBe(2)
+  })
 })

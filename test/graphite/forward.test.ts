@@ -255,6 +255,7 @@ describe('restart', () => {
         expect(pointsOf([...before.lines, ...after.lines])).toEqual(whole.points())
         for (const line of after.lines) expect(Number(line.split(' ')[2]) * 1000).toBeGreaterThan(position.writtenMs)
       }),
+      { numRuns: 1000 },
     )
   })
 
