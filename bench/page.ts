@@ -24,10 +24,13 @@ const p99MsMax = 1200
 const readyMsMax = 2000
 const root = path.resolve(import.meta.dirname, '..')
 
-const { values: flags } = parseArgs({ options: { runs: { type: 'string', default: '60' }, bus: { type: 'string', default: 'both' } } })
+const { values: flags } = parseArgs({
+  options: { runs: { type: 'string', default: '60' }, bus: { type: 'string', default: 'both' } },
+})
 const runs = Number(flags.runs)
 
-for (const bus of flags.bus === 'both' ? ['memory', 'rabbitmq'] : [flags.bus]) await measure(bus as 'memory' | 'rabbitmq')
+for (const bus of flags.bus === 'both' ? ['memory', 'rabbitmq'] : [flags.bus])
+  await measure(bus as 'memory' | 'rabbitmq')
 
 async function measure(bus: 'memory' | 'rabbitmq'): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-bench-'))
@@ -87,7 +90,10 @@ async function sendAndTime(statsdPort: number, arrivals: Map<number, number>): P
 
 function report(bus: string, times: readonly number[], readyMs: number): void {
   const at = (share: number) => times[Math.min(times.length - 1, Math.ceil(times.length * share) - 1)] as number
-  const line = (what: string, ms: number, mustMs: number) => console.log(`  ${what.padEnd(28)} ${ms.toFixed(0).padStart(5)} ms   ${(ms / mustMs).toFixed(2)} × the ${mustMs} ms it may take`)
+  const line = (what: string, ms: number, mustMs: number) =>
+    console.log(
+      `  ${what.padEnd(28)} ${ms.toFixed(0).padStart(5)} ms   ${(ms / mustMs).toFixed(2)} × the ${mustMs} ms it may take`,
+    )
   console.log(`${bus} bus, ${times.length} pages, flush 1 s`)
   line('first packet → DATA, p50', at(0.5), p50MsMax)
   line('first packet → DATA, p99', at(0.99), p99MsMax)

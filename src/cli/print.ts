@@ -16,7 +16,7 @@ export function print({ text, error }: Outcome): void {
 }
 
 /** Problems of files: on standard error for people, as JSON on standard output when asked. */
-export function problemsOutcome(problems: readonly Problem[], json: boolean, exitCode: 1 | 2 = 1): Outcome {
+export function problemsOutcome(problems: readonly Problem[], json: boolean, exitCode: 0 | 1 | 2 = 1): Outcome {
   if (json) return { exitCode, text: JSON.stringify({ problems }, null, 2) }
   const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
   return { exitCode, error: `${problems.map(formatProblem).join('\n')}\n${count}` }
