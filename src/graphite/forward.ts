@@ -26,6 +26,7 @@ import { Window } from './window.ts'
 export const openWindowsMax = 30
 /** A bucket this far ahead of the clock is a wrong clock somewhere; it is counted and left out. */
 export const futureMaxMs = 60_000
+/** Late batches of one window that a restart would find again; what is beyond is counted. */
 export const lateOffsetsMax = 10_000
 const chunkLinesMax = 10_000
 const verbatimLinesMax = 5_000
@@ -37,7 +38,7 @@ export interface Position {
   nextOffset: number
   /** End of the last window written, epoch ms. */
   writtenMs: number
-  /** Messages for windows up to `writtenMs` that came late and wait for a later one; the first `lateOffsetsMax`. */
+  /** Messages for windows up to `writtenMs` that came late and wait for a later one. */
   lateOffsets: readonly number[]
 }
 
@@ -77,8 +78,8 @@ export class Forwarder {
   #closedMs: number
   #writtenMs: number
   #nextOffset: number
-  readonly #resumeOffset: number
-  readonly #lateBefore: ReadonlySet<number>
+  #resumeOffset: number
+  #lateBefore: ReadonlySet<number>
 
   constructor(options: ForwardOptions) {
     this.#options = options
@@ -100,13 +101,18 @@ export class Forwarder {
       firstOffset = Math.min(firstOffset, open.firstOffset)
       lateOffsets.push(...open.late)
     }
-    lateOffsets.length = Math.min(lateOffsets.length, lateOffsetsMax)
     return { firstOffset, nextOffset: this.#nextOffset, writtenMs: this.#writtenMs, lateOffsets }
   }
 
   /** There is something for `drain`. */
   get isDue(): boolean {
     return this.#complete.length > 0 || this.#verbatimIsDue
+  }
+
+  /** The log is not the one that the position is of (a new broker, an emptied directory). */
+  beginAnew(): void {
+    this.#resumeOffset = this.#nextOffset = 0
+    this.#lateBefore = new Set()
   }
 
   take(entry: LogEntry): void {
@@ -182,7 +188,8 @@ export class Forwarder {
     open.firstOffset = Math.min(open.firstOffset, offset)
     if (bucketMs <= this.#closedMs) {
       this.#options.stats.count('late_batches_total')
-      open.late.push(offset)
+      if (open.late.length < lateOffsetsMax) open.late.push(offset)
+      else this.#options.stats.count('late_offsets_refused_total')
     }
     foldInto(open.window, staged)
   }
@@ -237,6 +244,7 @@ export class Forwarder {
 
   #close({ window }: Open): void {
     for (const staged of this.#staging.releaseAll(window.endMs)) this.#fold(staged)
+    this.#options.stats.count('set_members_left_out_total', window.membersLeftOut)
     this.#open.delete(window.endMs)
     this.#closedMs = window.endMs
     this.#complete.push(window)

@@ -63,6 +63,11 @@ export async function startGraphite(config: Config, context: Context): Promise<P
   const from = position && idleOffset !== undefined ? Math.min(position.firstOffset, idleOffset) : 'first'
   const reader = bus.readLog('engine-log', from, handle, {
     lost: (wanted, first) => {
+      if (first < wanted) {
+        log.warn(`the log ends before ${wanted}, where we stood; it is another one and is read from its beginning`)
+        forwarder.beginAnew()
+        return
+      }
       stats.count('log_messages_lost_total', first - wanted)
       log.warn(`the log begins at ${first}, wanted from ${wanted}: what is between is not in Graphite`)
     },

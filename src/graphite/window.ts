@@ -24,6 +24,8 @@ export class Window {
   readonly counters = new Map<string, number>()
   readonly gauges = new Map<string, GaugeValue>()
   readonly sets = new Map<string, Set<string>>()
+  /** Set members that had no room. */
+  membersLeftOut = 0
   readonly #timers = new Map<string, Distribution | DistributionBuilder>()
 
   constructor(endMs: number) {
@@ -103,8 +105,8 @@ export class Window {
       const name = names[i] as string
       const united = this.sets.get(name) ?? new Set()
       for (const member of members[i] as readonly string[]) {
-        if (united.size >= unitedMembersMax) break
-        united.add(member)
+        if (united.size < unitedMembersMax) united.add(member)
+        else if (!united.has(member)) this.membersLeftOut++
       }
       this.sets.set(name, united)
     }

@@ -1,4 +1,6 @@
+import fs from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
+import { queriesMax } from '../../src/cloudwatch2graphite/query.ts'
 import { ManualClock } from '../../src/runtime/clock.ts'
 import { until } from '../support/until.ts'
 import { type Given, type Setup, setUp, useCredentials } from './setup.ts'
@@ -132,6 +134,40 @@ describe('what is asked and how it is named', () => {
     await markers(1)
     expect(cloudwatch.asked().map(({ body }) => body.MetricDataQueries.length)).toEqual([500, 500, 300])
     expect(setup.points().size).toBe(100)
+  })
+})
+
+describe('bounds and reloads', () => {
+  test('series beyond the bound are not asked for; that is said and counted', async () => {
+    const names = Array.from({ length: Math.ceil((queriesMax + 1) / 8) }, (_, i) => `lb${i}`)
+    const { clock, cloudwatch } = await startAt({ yaml: `watch: [{names: [${names}]}]` })
+    await setup.start()
+    await markers(1)
+    expect(cloudwatch.asked()).toHaveLength(queriesMax / 500)
+    await clock.advanceBy(1000)
+    expect(setup.status()?.problem).toBe('us-west-2: more than 20000 series are wanted; the rest is not asked for')
+    expect(setup.status()?.counters.queries_refused_total).toBe(names.length * 8 - queriesMax)
+  })
+
+  test('a changed cloudwatch.yaml counts from the next turn, a bad one is refused and changes nothing', async () => {
+    const { clock, cloudwatch } = await startAt()
+    const part = await setup.start()
+    await markers(1)
+    const file = setup.config.cloudwatch2graphite?.metrics as string
+    fs.writeFileSync(file, 'watch: [{names: []}]')
+    await expect(part.reload?.(setup.config)).rejects.toThrow(
+      'cloudwatch.yaml:1:10: watch[0].names: expected at least one',
+    )
+    await clock.advanceTo(noonMs + 2 * minuteMs)
+    await markers(2)
+    fs.writeFileSync(file, 'watch: [{names: [other]}]')
+    await part.reload?.(setup.config)
+    await clock.advanceTo(noonMs + 3 * minuteMs)
+    await markers(3)
+    const asked = cloudwatch
+      .asked()
+      .map(({ body }) => body.MetricDataQueries[0]?.MetricStat.Metric.Dimensions[0]?.Value)
+    expect(asked).toEqual(['browserid-prod', 'browserid-prod', 'other'])
   })
 })
 

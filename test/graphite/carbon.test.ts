@@ -1,8 +1,10 @@
+import fs from 'node:fs'
+import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Part } from '../../src/bus/part.ts'
 import { type Graphite, graphiteInstalled, startGraphite } from '../support/graphite.ts'
 import { until } from '../support/until.ts'
-import { openPipeline, type Pipeline } from './pipeline.ts'
+import { metrics, openPipeline, type Pipeline } from './pipeline.ts'
 
 describe.skipIf(!graphiteInstalled())('with a real carbon and graphite-web', () => {
   let graphite: Graphite
@@ -109,5 +111,20 @@ describe.skipIf(!graphiteInstalled())('with a real carbon and graphite-web', () 
     await pipeline.publish('ingest-a', endMs + 10_000, { counters: { 'hang.hits': 2 } })
     graphite.thawCarbon()
     expect(await read('stats_counts.hang.hits', endMs + 10_000)).toBe(2)
+  })
+
+  test('a log that was made anew is read from its beginning', async () => {
+    const endMs = Math.floor(Date.now() / 10_000) * 10_000 - 60_000
+    await forwarder.stop()
+    const where = path.join(pipeline.dir, 'graphite')
+    const position = { firstOffset: 5000, nextOffset: 5000, writtenMs: endMs - 600_000, lateOffsets: [] }
+    fs.writeFileSync(path.join(where, 'position.json'), JSON.stringify(position))
+    fs.writeFileSync(path.join(where, 'idle.jsonl'), '{"offset":5000}')
+    const untyped = { names: ['anew'], values: Float64Array.of(4), graphiteNames: ['anew.verbatim'] }
+    await pipeline.bus.publish('metrics.graphite-a', { ...metrics('graphite-a', endMs, {}), untyped })
+    forwarder = await pipeline.startForwarder()
+    await pipeline.publish('ingest-a', endMs, { counters: { 'anew.hits': 1 } })
+    expect(await read('anew.verbatim', endMs)).toBe(4)
+    expect(await read('stats_counts.anew.hits', endMs)).toBe(1)
   })
 })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { openWindowsMax } from '../../src/graphite/forward.ts'
+import { lateOffsetsMax, openWindowsMax } from '../../src/graphite/forward.ts'
+import { unitedMembersMax } from '../../src/graphite/window.ts'
 import { Log, pointsOf, run } from './log.ts'
 import { metrics } from './pipeline.ts'
 
@@ -190,6 +191,26 @@ describe('when a window goes out', () => {
     const ahead = run().read(log)
     expect(ahead.stats.get('future_batches_total')).toBe(1)
     expect(ahead.points()['stats_counts.hits']).toEqual({ 10: 1 })
+  })
+})
+
+describe('bounds', () => {
+  test('a set of very many members is written as the bound, and what was left out is counted', () => {
+    const members = Array.from({ length: unitedMembersMax }, (_, i) => `${i}`)
+    const log = new Log()
+      .metrics('a', 5000, { sets: { users: members } })
+      .metrics('b', 5000, { sets: { users: ['7', 'x', 'y'] } })
+    const full = run().read(log.mark('b', 10_000).mark('a', 10_000))
+    expect(full.points()['stats.sets.users.count']).toEqual({ 10: unitedMembersMax })
+    expect(full.stats.get('set_members_left_out_total')).toBe(2)
+  })
+
+  test('late batches beyond the bound are written but not remembered for a restart, and counted', () => {
+    const log = new Log().bucket('a', 10_000, hit)
+    for (let i = 0; i < lateOffsetsMax + 3; i++) log.metrics('late', 1000, { counters: { [`late.${i}`]: 1 } })
+    const many = run().read(log.mark('late', 1000))
+    expect(many.stats.get('late_offsets_refused_total')).toBe(3)
+    expect(many.forwarder.position.lateOffsets).toHaveLength(lateOffsetsMax)
   })
 })
 

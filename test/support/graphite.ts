@@ -68,7 +68,7 @@ class Running implements Graphite {
     // `from` is exclusive in Graphite.
     const query = new URLSearchParams({
       target,
-      from: String(fromS - 1),
+      from: String(Math.max(1, fromS - 1)),
       until: String(untilS),
       format: 'json',
       noCache: '1',
