@@ -6,25 +6,60 @@
  * of counters wait until it is full.
  */
 import { pooledPercentile, type TimerPoints } from './packed-timers.ts'
-import type { Match, SeriesStore } from './series-store.ts'
+import type { Match, Series, SeriesStore } from './series-store.ts'
 import { type Slot, slotMs } from './slot.ts'
 import type { Target } from './target.ts'
 import type { LineView, TargetView } from './view.ts'
 
 export const linesPerTargetMax = 60
+/** Values read before a gentle query lets other work of the process through: a few milliseconds' worth. */
+const readsPerTurn = 400_000
 
-/** Values are at slot ends from `startMs` on, every ten seconds; both ends of the range are inclusive. */
+/** Values are at slot ends from `startMs` on, every ten seconds, up to the slot that holds `untilMs`. */
 export function queryTarget(store: SeriesStore, target: Target, fromMs: number, untilMs: number): TargetView {
-  const slots = store.slots
+  const query = runQuery(store, target, fromMs, untilMs)
+  for (;;) {
+    const { done, value } = query.next()
+    if (done) return value
+  }
+}
+
+/** The same in turns: a question about a hundred thousand series must not hold up an engine in the same process. */
+export async function queryGently(store: SeriesStore, target: Target, fromMs: number, untilMs: number) {
+  const query = runQuery(store, target, fromMs, untilMs)
+  for (;;) {
+    const { done, value } = query.next()
+    if (done) return value
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+function* runQuery(
+  store: SeriesStore,
+  target: Target,
+  fromMs: number,
+  untilMs: number,
+): Generator<undefined, TargetView> {
+  const slots = store.slots.slice()
   const firstIndex = slots.findIndex(({ endMs }) => endMs >= fromMs)
-  const inRange = slots.filter(({ endMs }) => endMs >= fromMs && endMs <= untilMs)
+  const inRange = slots.filter(({ endMs }) => endMs >= fromMs && endMs - slotMs < untilMs)
   const groups = groupMatches(store.match(target.path))
   const shown = [...groups].sort(byName).slice(0, linesPerTargetMax)
-  const lines = shown.map(([name, members]): LineView => {
+  const lines: LineView[] = []
+  let reads = 0
+  for (const [name, members] of shown) {
     const readers = members.map(({ series }) => new SeriesReader(series, slots, firstIndex))
-    const values = inRange.map((slot) => pool(target, readers, slot, slot === slots.at(-1)))
-    return { name, stepMs: Math.max(slotMs, ...members.map(({ series }) => series.stepMs)), values }
-  })
+    const values: (number | null)[] = []
+    for (const slot of inRange) {
+      values.push(pool(target, readers, slot, slot === slots.at(-1)))
+      reads += readers.length
+      if (reads > readsPerTurn) {
+        reads = 0
+        yield
+      }
+    }
+    lines.push({ name, stepMs: members.reduce((most, { series }) => Math.max(most, series.stepMs), slotMs), values })
+  }
   return {
     target: target.text,
     how: target.how,
@@ -52,88 +87,99 @@ function byName([a]: [string, unknown], [b]: [string, unknown]): number {
 
 /** Reads one series slot by slot, in order, and knows what an absent value means. */
 class SeriesReader {
-  readonly series: Match['series']
+  readonly id: number
+  readonly isTimer: boolean
+  /** Whether an absence counts as 0. */
+  readonly adds: boolean
+  readonly #holds: boolean
+  readonly #source: string
+  readonly #firstMs: number
+  /** How long one value stands for: a slot, or the series' own longer step. */
+  readonly spanMs: number
   #held = Number.NaN
 
-  constructor(series: Match['series'], slots: readonly Slot[], firstIndex: number) {
-    this.series = series
+  constructor({ id, kind, source, firstMs, stepMs }: Series, slots: readonly Slot[], firstIndex: number) {
+    this.id = id
+    this.isTimer = kind === 'timer'
+    this.adds = kind === 'count' || kind === 'set'
+    this.#holds = kind === 'gauge' || kind === 'check'
+    this.#source = source
+    this.#firstMs = firstMs
+    this.spanMs = Math.max(slotMs, stepMs)
     if (!this.#holds) return
-    for (let i = firstIndex - 1; i >= 0 && Number.isNaN(this.#held); i--) {
-      this.#held = (slots[i] as Slot).value(series.id)
-    }
-  }
-
-  get #holds(): boolean {
-    return this.series.kind === 'gauge' || this.series.kind === 'check'
+    for (let i = firstIndex - 1; i >= 0 && Number.isNaN(this.#held); i--) this.#held = (slots[i] as Slot).value(id)
   }
 
   /** NaN where nothing is known. */
   read(slot: Slot): number {
-    const { id, kind, source, firstMs } = this.series
-    const value = slot.value(id)
+    const value = slot.value(this.id)
     if (!Number.isNaN(value)) {
       this.#held = value
       return value
     }
-    const wasHeard = slot.sources.has(source) && slot.endMs >= firstMs
-    if (!wasHeard) return Number.NaN
-    if (kind === 'count' || kind === 'set') return 0
-    return this.#holds ? this.#held : Number.NaN
+    if (!(this.adds || this.#holds) || slot.endMs < this.#firstMs || !slot.sources.has(this.#source)) return Number.NaN
+    if (this.#holds) return this.#held
+    return this.#isDue(slot) ? 0 : Number.NaN
   }
 
-  timer(slot: Slot): TimerPoints | undefined {
-    return slot.timer(this.series.id)
+  /** Whether a bucket of the series ends in this slot; always, unless it reports less often than that. */
+  #isDue({ endMs }: Slot): boolean {
+    return endMs % this.spanMs < slotMs
   }
+}
+
+/** What a line's series amount to in one slot. */
+interface Pooled {
+  count: number
+  sum: number
+  min: number
+  max: number
+  /** Only filled for percentiles. */
+  points: TimerPoints[]
+  /** Samples of timers by their rates, and counters. */
+  events: number
 }
 
 function pool(target: Target, readers: readonly SeriesReader[], slot: Slot, isNewest: boolean): number | null {
   const isFilling = isNewest && slot.lastBucketMs < slot.endMs
-  const timers = readers.filter(({ series }) => series.kind === 'timer')
-  const distributions = timers.flatMap((reader) => reader.timer(slot) ?? [])
-  const plain = readers.filter(({ series }) => series.kind !== 'timer')
-  const values = plain.map((reader) => reader.read(slot)).filter((value) => !Number.isNaN(value))
-  const adds = plain.some(({ series }) => series.kind === 'count' || series.kind === 'set')
-  if (target.pool === 'sum' && isFilling && adds) return null
-  const seconds = isFilling ? Math.max(1, (slot.lastBucketMs - (slot.endMs - slotMs)) / 1000) : slotMs / 1000
-  return rounded(pooled(target, values, distributions, seconds))
-}
-
-function pooled(
-  { pool, percent }: Target,
-  values: readonly number[],
-  timers: readonly TimerPoints[],
-  seconds: number,
-): number | undefined {
-  const count = values.length + timers.reduce((all, timer) => all + timer.points.length, 0)
-  if (count === 0) return undefined
-  const sum = total(values) + total(timers.map((timer) => timer.sum))
-  switch (pool) {
-    case 'sum':
-      return sum
-    case 'rate':
-      return (total(values) + total(timers.map((timer) => timer.count))) / seconds
-    case 'avg':
-      return sum / (values.length + total(timers.map(samples)))
-    case 'min':
-      return Math.min(...values, ...timers.map((timer) => timer.min))
-    case 'max':
-      return Math.max(...values, ...timers.map((timer) => timer.max))
-    case 'percentile':
-      return pooledPercentile([...timers, ...values.map(single)], percent)
+  if (target.pool === 'sum' && isFilling && readers.some(({ adds }) => adds)) return null
+  const pooled: Pooled = { count: 0, sum: 0, min: Infinity, max: -Infinity, points: [], events: 0 }
+  const wantsPoints = target.pool === 'percentile'
+  for (const reader of readers) {
+    const timer = reader.isTimer ? slot.timer(reader.id) : undefined
+    if (timer) addTimer(pooled, timer, wantsPoints)
+    else if (!reader.isTimer) addValue(pooled, reader.read(slot), slotMs / reader.spanMs, wantsPoints)
   }
+  if (pooled.count === 0) return null
+  const seconds = isFilling ? Math.max(1, (slot.lastBucketMs - (slot.endMs - slotMs)) / 1000) : slotMs / 1000
+  return rounded(figure(target, pooled, seconds))
 }
 
-function total(numbers: readonly number[]): number {
-  return numbers.reduce((sum, number) => sum + number, 0)
+/** `share` is how much of what the value stands for falls into one slot. */
+function addValue(pooled: Pooled, value: number, share: number, wantsPoints: boolean): void {
+  if (Number.isNaN(value)) return
+  pooled.count++
+  pooled.sum += value
+  pooled.events += value * share
+  if (value < pooled.min) pooled.min = value
+  if (value > pooled.max) pooled.max = value
+  if (wantsPoints) pooled.points.push({ count: 1, sum: value, min: value, max: value, points: [[value, 1]] })
 }
 
-/** Samples as received, which is what `sum` is over. */
-function samples(timer: TimerPoints): number {
-  return total(timer.points.map(([, weight]) => weight))
+function addTimer(pooled: Pooled, timer: TimerPoints, wantsPoints: boolean): void {
+  for (const [, weight] of timer.points) pooled.count += weight
+  pooled.sum += timer.sum
+  pooled.events += timer.count
+  if (timer.min < pooled.min) pooled.min = timer.min
+  if (timer.max > pooled.max) pooled.max = timer.max
+  if (wantsPoints) pooled.points.push(timer)
 }
 
-function single(value: number): TimerPoints {
-  return { count: 1, sum: value, min: value, max: value, points: [[value, 1]] }
+function figure({ pool, percent }: Target, pooled: Pooled, seconds: number): number | undefined {
+  if (pool === 'rate') return pooled.events / seconds
+  if (pool === 'avg') return pooled.sum / pooled.count
+  if (pool === 'percentile') return pooledPercentile(pooled.points, percent)
+  return pooled[pool]
 }
 
 /** Numbers are kept with seven digits; more would be noise. */

@@ -5,8 +5,9 @@ import { cepmonAlerts } from './cepmon.ts'
 import type { ConsoleState } from './console-state.ts'
 import type { Live } from './live.ts'
 import { metricsText } from './prometheus.ts'
-import { queryTarget } from './query.ts'
+import { queryGently } from './query.ts'
 import { BadRequest, rangeOf, targetsOf, textOf } from './request.ts'
+import type { TargetView } from './view.ts'
 
 /** What other programs ask for: health, readiness, Prometheus, cepmon's plugin. */
 export function machineRoutes(state: ConsoleState): Router {
@@ -89,12 +90,13 @@ function graphRoutes(state: ConsoleState): Router {
     if (!dashboard) throw new BadRequest(`there is no dashboard "${params.name.slice(0, 200)}"`, 404)
     response.json(dashboard)
   })
-  router.get('/series', ({ query }, response) => {
+  router.get('/series', async ({ query }, response) => {
     const targets = targetsOf(query)
     if (targets.length === 0)
       throw new BadRequest('target: expected one, such as rate(browserid.{process}.response.5*)')
     const { fromMs, untilMs } = rangeOf(query, state.now())
-    const answers = targets.map((target) => queryTarget(state.memory.series, target, fromMs, untilMs))
+    const answers: TargetView[] = []
+    for (const target of targets) answers.push(await queryGently(state.memory.series, target, fromMs, untilMs))
     response.json({ fromMs, untilMs, targets: answers, events: state.events(fromMs, untilMs) })
   })
   return router

@@ -22,9 +22,12 @@ export class Slot {
   #members: Map<number, Set<string>> | undefined = new Map()
   #packed: PackedTimers | undefined
 
-  constructor(endMs: number, capacity: number) {
+  /** Takes over the memory of `former`, a slot that is not used any more. */
+  constructor(endMs: number, capacity: number, former?: Slot) {
     this.endMs = endMs
-    this.#values = new Float32Array(capacity).fill(Number.NaN)
+    const reused = former && former.#values.length >= capacity ? former.#values : undefined
+    this.#values = (reused ?? new Float32Array(capacity)).fill(Number.NaN)
+    if (former) former.#values = new Float32Array(0)
   }
 
   get isOpen(): boolean {

@@ -136,9 +136,9 @@ describe.skipIf(!runs)('graphs', () => {
     value = 0.07
     await until(async () => (await textOf(page, '.groups .wanted')).includes('7%'))
     await page.getByRole('button', { name: '1 h' }).click()
-    expect(page.url()).toContain('range=1h')
+    await until(() => page.url().includes('range=1h'))
     await page.keyboard.press('3')
-    expect(page.url()).toContain('range=2h')
+    await until(() => page.url().includes('range=2h'))
   })
 })
 
@@ -176,7 +176,11 @@ describe.skipIf(!runs)('everywhere', () => {
     await page.getByRole('link', { name: 'Rules' }).focus()
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'Rules' }).waitFor()
-    await page.keyboard.press('/')
+    const isTyping = () => page.evaluate(() => document.activeElement?.tagName === 'INPUT')
+    await until(async () => {
+      if (!(await isTyping())) await page.keyboard.press('/')
+      return isTyping()
+    })
     await page.keyboard.type('nothing like this')
     await page.getByText('No rule matches').waitFor()
     await page.goBack()

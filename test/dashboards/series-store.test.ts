@@ -68,6 +68,14 @@ describe('ten-second slots', () => {
     expect(fed.ask('sum(metric:hits)')).toEqual({ '': [5, 0, null] })
   })
 
+  test('a counter that reports each minute is 0 only where a minute ends, and its rate is over the minute', () => {
+    const fed = new Fed()
+    fed.at(60, { counters: { 'aws:elb.prod.requestcount': 120 }, stepMs: 60_000 })
+    for (let seconds = 70; seconds <= 120; seconds += 10) fed.mark(seconds)
+    expect(fed.ask('sum(aws:elb.{name}.requestcount)')).toEqual({ prod: [120, null, null, null, null, null, 0] })
+    expect(fed.ask('rate(aws:elb.{name}.requestcount)', 0, 60)).toEqual({ prod: [2] })
+  })
+
   test('an absent gauge keeps its last value while its source lives, also from before the range', () => {
     const fed = new Fed()
     fed.at(10, { gauges: { 'pool.free': 7 } })

@@ -86,5 +86,5 @@ function useSlashKey(handle: () => void): void {
     }
     addEventListener('keydown', listen)
     return () => removeEventListener('keydown', listen)
-  })
+  }, [])
 }
