@@ -82,11 +82,10 @@ export class Teller {
   }
 
   /** A page that will never arrive told nobody; so its end is not told either. */
-  untell({ key, receiver, alerts }: Notification): void {
-    for (const { fingerprint } of alerts) {
-      const before = this.#state.told.get(fingerprint)
-      const mine = before?.receivers[receiver]
-      if (!before || !mine?.keys.includes(key)) continue
+  untell({ key, receiver }: Notification): void {
+    for (const [fingerprint, before] of this.#state.told) {
+      const mine = before.receivers[receiver]
+      if (!mine?.keys.includes(key)) continue
       const keys = mine.keys.filter((other) => other !== key)
       const { [receiver]: _, ...others } = before.receivers
       const receivers = keys.length > 0 ? { ...others, [receiver]: { ...mine, keys } } : others
@@ -153,12 +152,12 @@ export class Teller {
   }
 
   #queue(given: Omit<Notification, 'state' | 'attempt' | 'after' | 'atMs'>): void {
-    const { key, receiver, alerts } = given
+    const { key, receiver, alerts, ends } = given
     if (this.#state.notifications.has(key)) return
     const about = new Set(alerts.map(({ fingerprint }) => fingerprint))
     const open = [...this.#state.notifications.values()].filter((other) => other.receiver === receiver && isOpen(other))
     const after = open
-      .filter((other) => other.alerts.some(({ fingerprint }) => about.has(fingerprint)))
+      .filter((other) => ends.includes(other.key) || other.alerts.some((alert) => about.has(alert.fingerprint)))
       .map((other) => other.key)
     const doomed = open.length >= queueMax ? `${queueMax} notifications wait for this receiver already` : undefined
     const { nowMs: atMs } = this.#state

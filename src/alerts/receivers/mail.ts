@@ -46,7 +46,7 @@ function asText({ status, title, say, lines, members, path }: Wording): string {
 }
 
 const colours: Readonly<Record<Wording['tone'], string>> = {
-  crit: '#d92d20',
+  crit: '#e5484d',
   warn: '#dc8a00',
   ok: '#1a9c55',
   gone: '#7a7f87',
@@ -59,7 +59,7 @@ function asHtml({ subject, status, tone, title, say, lines, members, path }: Wor
   const colour = colours[tone]
   const rows = lines.map(({ label, text, href }) => {
     const shown = href
-      ? `<a href="${escapeHtml(href)}" style="color:${colour}">${escapeHtml(text)}</a>`
+      ? `<a href="${escapeHtml(href)}" style="color:inherit">${escapeHtml(text)}</a>`
       : breaks(escapeHtml(text))
     const cell = `padding:3px 12px 3px 0;vertical-align:top`
     return `<tr><td style="${cell};color:#7a7f87;white-space:nowrap">${escapeHtml(label)}</td><td style="padding:3px 0;word-break:break-word">${shown}</td></tr>`

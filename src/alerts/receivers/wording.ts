@@ -192,7 +192,7 @@ function figure(value: number, unit: string): string {
 }
 
 function sinceOf({ sinceMs, endedMs }: ToldAlert, context: WordingContext): string {
-  return `${times(sinceMs, context)}, ${age((endedMs ?? context.sendMs) - sinceMs)}${endedMs === undefined ? ' ago' : ' long'}`
+  return `${times(sinceMs, context)}, ${age((endedMs ?? context.sendMs) - sinceMs)}${endedMs === undefined ? ' before this mail' : ' long'}`
 }
 
 /** `2026-03-01 14:05:09 CET (2026-03-01 13:05:09 UTC)`, and UTC once where that is the local zone. */
