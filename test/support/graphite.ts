@@ -140,7 +140,7 @@ function configure(dir: string, carbonPort: number, queryPort: number): NodeJS.P
       'retentions = 60s:1d',
       '[all]',
       'pattern = .*',
-      'retentions = 1s:10m,10s:1h',
+      'retentions = 1s:1h',
       '',
     ].join('\n'),
   )
