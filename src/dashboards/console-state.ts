@@ -67,8 +67,10 @@ export class ConsoleState {
 
   heartbeat(): HeartbeatView {
     const nowMs = this.now()
+    const dataBucketMs = this.memory.series.lastBucketMs
     return {
       nowMs,
+      ...(dataBucketMs !== undefined && { dataBucketMs }),
       outlook: this.memory.status.outlook(nowMs),
       firing: this.memory.alerts.count(),
       lastBucketMsByStep: usualBuckets(this.memory.status.engine()),

@@ -44,6 +44,7 @@ export async function startDashboards(config: Config, context: Context): Promise
   const stopReading = await memory.read(context, onAlert)
   const status = reportStatus('dashboards', context, stats, () => ({
     ready: true,
+    ...(memory.series.lastBucketMs !== undefined && { lastBucketMs: memory.series.lastBucketMs }),
     ...(bus.problem !== undefined && { problem: bus.problem }),
   }))
   return {

@@ -80,6 +80,11 @@ export class SeriesStore {
     return this.#slots
   }
 
+  /** The newest bucket heard of; undefined before the first. */
+  get lastBucketMs(): number | undefined {
+    return this.#slots.at(-1)?.lastBucketMs
+  }
+
   get bytes(): number {
     return this.#slots.reduce((bytes, slot) => bytes + slot.bytes, 0)
   }

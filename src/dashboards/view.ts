@@ -217,6 +217,8 @@ export interface HeartbeatView {
   outlook: OutlookView
   /** Those that are hidden count apart. */
   firing: { crit: number; warn: number; hidden: number }
+  /** The newest bucket of any series; what graphs show is this old. */
+  dataBucketMs?: number
   /** Last evaluation of most rules, by step. */
   lastBucketMsByStep: Readonly<Record<string, number>>
   /** Present values of firing alerts by fingerprint, where they changed. */

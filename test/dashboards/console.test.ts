@@ -86,6 +86,10 @@ describe.skipIf(!runs)('home', () => {
     await page.getByText('Cannot tell').waitFor({ timeout: 10_000 })
     expect(await page.getByText('All quiet').count()).toBe(0)
     await page.locator('main.dim').waitFor()
+    await page.getByRole('link', { name: 'Rules' }).click()
+    await page.locator('.stale-bar').waitFor()
+    expect(await textOf(page, '.stale-bar')).toMatch(/may not be the present: the engine has been silent for \d+ s/)
+    expect(await textOf(page, '.rules .level')).toBe('unknown')
   })
 
   test('the page greys out and says for how long when the stream stops, and recovers by itself', async () => {
@@ -110,6 +114,7 @@ describe.skipIf(!runs)('graphs', () => {
     await keepTalking(calmRules)
     const page = await visit('/dashboards/service')
     await page.getByText('no data in this time').waitFor()
+    await page.getByText('no data has arrived yet').waitFor()
     const source = ingestSource(feed.bus)
     const bucketMs = Math.floor(Date.now() / 10_000) * 10_000
     await source.flush(bucketMs, { metrics: [metrics(source.id, bucketMs, { counters: { 'web.verifier.503': 70 } })] })
@@ -118,6 +123,7 @@ describe.skipIf(!runs)('graphs', () => {
       metrics: [metrics(source.id, bucketMs + 10_000, { counters: { 'web.verifier.503': 90 } })],
     })
     await until(async () => (await textOf(page, '.legend')).includes('9 /s'))
+    await until(async () => (await page.locator('main.dim').count()) === 0)
     expect(await page.locator('.plot canvas').count()).toBe(1)
     expect(opened[0]?.problems).toEqual([])
   })

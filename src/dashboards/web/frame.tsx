@@ -7,6 +7,9 @@ import { plural } from './format.ts'
 import { type Known, silence, staleMs, useKnown } from './stream.ts'
 import { ago, clockTime, useNow } from './time.ts'
 
+/** Graphs are drawn by ten seconds; a bucket more and nothing is coming. */
+const dataLagMaxMs = 15_000
+
 interface FrameProps {
   section: string
   name: string | undefined
@@ -18,8 +21,7 @@ export function Frame({ section, name, children }: FrameProps) {
   useNow()
   const silentMs = silence()
   const isStale = silentMs > staleMs
-  const sight = known.heartbeat?.outlook.sight
-  const isDim = isStale || (known.hello && sight === 'none')
+  const doubt = isStale ? undefined : whyDoubt(section, known.heartbeat)
   useTitle(known, name, isStale)
   return (
     <>
@@ -35,12 +37,27 @@ export function Frame({ section, name, children }: FrameProps) {
         <Pulse known={known} isStale={isStale} silentMs={silentMs} />
       </header>
       {isStale && <StaleBar silentMs={silentMs} heartbeat={known.heartbeat} />}
-      <main id="main" class={isDim ? 'page dim' : 'page'} tabIndex={-1}>
+      {doubt && section !== '' && (
+        <div class="stale-bar" role="alert">
+          <strong>This may not be the present:</strong> {doubt}.
+        </div>
+      )}
+      <main id="main" class={isStale || doubt ? 'page dim' : 'page'} tabIndex={-1}>
         {children}
       </main>
       <Announcer known={known} />
     </>
   )
+}
+
+/** Why what a page shows may be out of date, though the console itself speaks: rules need the engine, graphs need data. */
+function whyDoubt(section: string, heartbeat: HeartbeatView | undefined): string | undefined {
+  if (!heartbeat || section === 'mailbox') return undefined
+  const { outlook, dataBucketMs, nowMs } = heartbeat
+  if (section !== 'dashboards') return outlook.sight === 'none' ? outlook.reasons[0] : undefined
+  if (dataBucketMs === undefined) return 'no data has arrived yet'
+  const lag = nowMs - dataBucketMs
+  return lag > dataLagMaxMs ? `no data has arrived for ${ago(lag)}` : undefined
 }
 
 function Navigation({ section, known }: { section: string; known: Known }) {
