@@ -7,7 +7,9 @@
  *     to Graphite     aws.elb.<name>.healthyhostcount.sum.count     name.metric.statistic.unit, lower case but the name
  *     to rules        aws:elb.<name>.healthyhostcount               with .<statistic> when the metric has more than one
  *
- * `<name>` is what `rename` says, or CloudWatch's with every character that Graphite gives a meaning made an underscore.
+ * `<name>` is what `rename` says, or CloudWatch's with every character that Graphite gives a meaning made an underscore. To
+ * rules a name is always one level (`prod.browserid` is `prod_browserid`), so that `aws:elb.{name}.requestcount` means
+ * every load balancer, whatever it is called in Graphite.
  */
 import type { Metric, Watch } from './settings.ts'
 
@@ -35,7 +37,8 @@ export function queriesOf(watch: Watch, names: readonly string[]): Query[] {
 
 function metricQueries({ namespace, dimension, rename }: Watch, name: string, metric: Metric): Query[] {
   const lasting = (Object.hasOwn(rename, name) && rename[name]) || part(name)
-  const path = `${part(namespace.replace(/^AWS\//, '').toLowerCase())}.${lasting}.${part(metric.name.toLowerCase())}`
+  const group = part(namespace.replace(/^AWS\//, '').toLowerCase())
+  const what = part(metric.name.toLowerCase())
   return metric.statistics.map((statistic) => {
     const ending = part(statistic.toLowerCase())
     return {
@@ -45,8 +48,8 @@ function metricQueries({ namespace, dimension, rename }: Watch, name: string, me
       dimensionValue: name,
       statistic,
       kind: statistic === 'Sum' ? metric.kind : 'gauge',
-      series: `aws:${path}${metric.statistics.length > 1 ? `.${ending}` : ''}`,
-      graphiteName: `aws.${path}.${ending}.${part(metric.unit.toLowerCase())}`,
+      series: `aws:${group}.${part(lasting)}.${what}${metric.statistics.length > 1 ? `.${ending}` : ''}`,
+      graphiteName: `aws.${group}.${lasting}.${what}.${ending}.${part(metric.unit.toLowerCase())}`,
     }
   })
 }

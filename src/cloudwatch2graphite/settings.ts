@@ -63,7 +63,7 @@ const watch = z
       .array(z.string().min(1))
       .min(1, { error: 'expected at least one name, or none of this for all' })
       .default(['*']),
-    /** CloudWatch's name → the name in Graphite and in rules; a dot in it makes a level. */
+    /** CloudWatch's name → ours; a dot in it makes a level in Graphite, an underscore for rules. */
     rename: z.record(z.string(), z.string().regex(/^[\w-]+(\.[\w-]+)*$/)).default({}),
     /** Only in these regions; all of tocsin.yaml's by default. */
     regions: z.array(z.string().min(1)).optional(),

@@ -19,6 +19,11 @@ test('what Graphite gives a meaning becomes an underscore, a given name keeps it
   ])
 })
 
+test('to rules a name is one level, so that one path means every load balancer', () => {
+  const series = queriesOf(watch, ['app/old lb/0', 'app/new/1']).map((query) => query.series)
+  expect(series).toEqual(['aws:applicationelb.app_old_lb_0.requestcount', 'aws:applicationelb.prod_web.requestcount'])
+})
+
 test('whatever CloudWatch calls a thing, its Graphite name is one word of six levels', () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1, unit: 'binary' }), (name) => {
