@@ -60,8 +60,8 @@ export class SeriesStore {
   readonly #freeIds: number[] = []
   #nextId = 0
   #slots: Slot[] = []
-  /** The last slot that was given up; the next one takes over its memory. */
-  #former: Slot | undefined
+  /** Memory that a closed slot left behind; the next one takes it over. */
+  #spare: Float32Array | undefined
   #sinceSweep = 0
   /** Changes when series are given up, which voids what is remembered about matches and names. */
   #generation = 0
@@ -199,10 +199,12 @@ export class SeriesStore {
     const newest = this.#slots.at(-1)
     const startMs = Math.max(newest ? newest.endMs + slotMs : endMs, endMs - (slotsMax - 1) * slotMs)
     for (let at = startMs; at <= endMs; at += slotMs) {
-      this.#slots.push(at === endMs ? new Slot(at, this.#nextId, this.#former) : new Slot(at, 0))
+      this.#slots.push(at === endMs ? new Slot(at, this.#nextId, this.#spare) : new Slot(at, 0))
     }
-    this.#former = undefined
-    for (const slot of this.#slots) if (slot.isOpen && slot.endMs <= endMs - 2 * slotMs) slot.close()
+    this.#spare = undefined
+    for (const slot of this.#slots) {
+      if (slot.endMs <= endMs - 2 * slotMs) this.#spare = slot.close() ?? this.#spare
+    }
     this.#trim()
     return this.#slots.at(-1) as Slot
   }
@@ -218,11 +220,10 @@ export class SeriesStore {
   }
 
   #trim(): void {
-    while (this.#slots.length > slotsMax) this.#former = this.#slots.shift()
+    while (this.#slots.length > slotsMax) this.#slots.shift()
     const bytesMax = this.#options.historyBytesMax ?? 96 * 1024 ** 2
     for (let bytes = this.bytes; bytes > bytesMax && this.#slots.length > 2; ) {
-      this.#former = this.#slots.shift() as Slot
-      bytes -= this.#former.bytes
+      bytes -= (this.#slots.shift() as Slot).bytes
       this.#options.stats.count('slots_over_bytes_max_total')
     }
     this.#sinceSweep++

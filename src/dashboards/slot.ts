@@ -7,6 +7,7 @@
 import { type Distribution, DistributionBuilder } from '../model/distribution.ts'
 import { setMembersMax } from '../model/metric.ts'
 import { PackedTimers, reduceTimer, type TimerPoints } from './packed-timers.ts'
+import { PackedValues } from './packed-values.ts'
 
 export const slotMs = 10_000
 
@@ -17,17 +18,18 @@ export class Slot {
   lastBucketMs = 0
   /** Lasting names of the sources that marked a bucket in this slot. */
   readonly sources = new Set<string>()
-  #values: Float32Array
+  /** While the slot is written to; packed otherwise. */
+  #values: Float32Array | undefined
+  #packedValues: PackedValues | undefined
   #builders: Map<number, DistributionBuilder> | undefined = new Map()
   #members: Map<number, Set<string>> | undefined = new Map()
-  #packed: PackedTimers | undefined
+  #packedTimers: PackedTimers | undefined
 
-  /** Takes over the memory of `former`, a slot that is not used any more. */
-  constructor(endMs: number, capacity: number, former?: Slot) {
+  /** `spare` is memory that a closed slot left behind. */
+  constructor(endMs: number, capacity: number, spare?: Float32Array) {
     this.endMs = endMs
-    const reused = former && former.#values.length >= capacity ? former.#values : undefined
-    this.#values = (reused ?? new Float32Array(capacity)).fill(Number.NaN)
-    if (former) former.#values = new Float32Array(0)
+    const isLargeEnough = spare !== undefined && spare.length >= capacity
+    this.#values = (isLargeEnough ? spare : new Float32Array(capacity)).fill(Number.NaN)
   }
 
   get isOpen(): boolean {
@@ -35,17 +37,17 @@ export class Slot {
   }
 
   get bytes(): number {
-    return this.#values.byteLength + (this.#packed?.bytes ?? 0)
+    return (this.#values?.byteLength ?? this.#packedValues?.bytes ?? 0) + (this.#packedTimers?.bytes ?? 0)
   }
 
   /** NaN where nothing arrived. */
   value(id: number): number {
-    return this.#values[id] ?? Number.NaN
+    return this.#values ? (this.#values[id] ?? Number.NaN) : (this.#packedValues as PackedValues).get(id)
   }
 
   timer(id: number): TimerPoints | undefined {
     const builder = this.#builders?.get(id)
-    return builder ? reduceTimer(builder.build()) : this.#packed?.get(id)
+    return builder ? reduceTimer(builder.build()) : this.#packedTimers?.get(id)
   }
 
   add(id: number, value: number): void {
@@ -54,8 +56,10 @@ export class Slot {
   }
 
   set(id: number, value: number): void {
-    if (id >= this.#values.length) this.#grow(id)
-    this.#values[id] = value
+    let values = this.#values ?? (this.#packedValues as PackedValues).unpack()
+    if (id >= values.length) values = grown(values, id)
+    this.#values = values
+    values[id] = value
   }
 
   /** False when the slot is closed and the timer comes too late. */
@@ -80,16 +84,24 @@ export class Slot {
     return true
   }
 
-  close(): void {
-    if (!this.#builders) return
-    this.#packed = new PackedTimers(new Map([...this.#builders].map(([id, builder]) => [id, builder.build()])))
+  /** Packs what was written since the last time; returns memory that is not needed any more. */
+  close(): Float32Array | undefined {
+    const spare = this.#values
+    if (spare) this.#packedValues = new PackedValues(spare)
+    this.#values = undefined
+    if (this.#builders) this.#closeTimers(this.#builders)
+    return spare
+  }
+
+  #closeTimers(builders: ReadonlyMap<number, DistributionBuilder>): void {
+    this.#packedTimers = new PackedTimers(new Map([...builders].map(([id, builder]) => [id, builder.build()])))
     this.#builders = undefined
     this.#members = undefined
   }
+}
 
-  #grow(id: number): void {
-    const grown = new Float32Array(Math.ceil((id + 1) * 1.25)).fill(Number.NaN)
-    grown.set(this.#values)
-    this.#values = grown
-  }
+function grown(values: Float32Array, id: number): Float32Array {
+  const larger = new Float32Array(Math.ceil((id + 1) * 1.25)).fill(Number.NaN)
+  larger.set(values)
+  return larger
 }

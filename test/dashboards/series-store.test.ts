@@ -155,7 +155,7 @@ describe('bounds', () => {
     const counters = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`n.${i}`, 1]))
     for (let slot = 1; slot <= 20; slot++) fed.at(slot * 10, { counters })
     expect(fed.store.bytes).toBeLessThanOrEqual(4000)
-    expect(fed.stats.get('slots_over_bytes_max_total')).toBeGreaterThan(10)
+    expect(fed.stats.get('slots_over_bytes_max_total')).toBeGreaterThan(0)
     expect(fed.ask('sum(n.*)')[''].at(-1)).toBe(200)
   })
 
