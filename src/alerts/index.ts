@@ -167,6 +167,7 @@ class Alerts implements Part {
       this.#context.log.error(`alerts-log, entry ${entry.offset} (${entry.key}): ${(error as Error).message}`)
     }
     this.#offset = entry.offset + 1
+    if (this.#changes.decisions.at(-1)?.change === 'overflow') this.#stats.count('alerts_overflow_total')
     if (entry.kind === 'clock') this.#clockHeardMs = this.#context.clock.now()
     if (entry.kind === 'receipts') this.#outbox.settled(entry.message)
     const isAboutSending = entry.kind === 'receipts' || this.#changes.notifications.size > before

@@ -160,6 +160,7 @@ export class Outbox {
     const lane = this.#lane(receiver)
     if (verdict === undefined && lane.tries >= triesMax) return
     this.#busy.set(key, notification.attempt + 1)
+    if (doomed !== undefined) this.#options.stats.count('queue_overflow_total')
     if (verdict !== undefined || channel === undefined) {
       void this.#settle(notification, { outcome: 'dead', detail: verdict ?? '' })
       return

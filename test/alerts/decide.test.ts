@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { step } from '../../src/alerts/decide.ts'
 import { notificationKey } from '../../src/alerts/notification.ts'
@@ -421,4 +422,63 @@ describe('the outbox as it stands in the state', () => {
     step(state, { ...envelope, kind: 'receipts', key: 'receipts', message: receipt }, oncallOnly, noChanges())
     expect(state).toEqual(emptyAlertsState())
   })
+})
+
+describe('whatever happens', () => {
+  const event = fc.record({
+    level: fc.constantFrom('ok', 'warn', 'crit', 'nodata', 'forgotten'),
+    group: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
+    flags: fc.constantFrom([], [], [], ['hidden'], ['blind'], ['remind=7s']),
+    pauseS: fc.integer({ min: 1, max: 6 }),
+    restart: fc.boolean(),
+    fate: fc.constantFrom('delivered', 'delivered', 'delivered', 'dead'),
+  })
+
+  test('who got a page gets its end, once, after it; nobody else gets an end', () => {
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 60, size: 'max' }), (events) => {
+        const play = new Play(warnToOps)
+        let atMs = 0
+        const pass = (seconds: number) => {
+          for (let s = 0; s < seconds; s++) {
+            atMs += 1000
+            play.tick(atMs)
+          }
+        }
+        for (const { level, group, flags, pauseS, restart, fate } of events) {
+          play.row(['ops', fate], atMs)
+          play.row([level, group, ...flags], atMs)
+          if (restart) play.row(['restart'], atMs)
+          pass(pauseS)
+        }
+        for (const group of ['a', 'b', 'c', 'd', 'e', 'f']) play.row(['ok', group], atMs)
+        pass(25)
+        expect(play.state.book.firing.size).toBe(0)
+        expect(play.state.told.size).toBe(0)
+        expect([...play.state.bursts.values()].flatMap(({ members }) => members)).toEqual([])
+        checkEnds(play)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  /** Per receiver and episode: a delivered page means exactly one end, and an end means a page. */
+  function checkEnds(play: Play): void {
+    const paged = new Set<string>()
+    const ended = new Set<string>()
+    for (const { receiver, kind, alerts, state } of play.notifications) {
+      for (const { episode, state: alertState } of alerts) {
+        const about = `${receiver} ${episode}`
+        if (kind === 'resolved' || kind === 'forgotten') {
+          expect(paged, `an end without a page: ${about}`).toContain(about)
+          expect(ended, `a second end: ${about}`).not.toContain(about)
+          ended.add(about)
+        } else if (alertState === 'firing' && state === 'delivered') {
+          expect(ended, `a page after its end: ${about}`).not.toContain(about)
+          paged.add(about)
+        }
+      }
+    }
+    expect([...ended].sort()).toEqual([...paged].sort())
+  }
 })

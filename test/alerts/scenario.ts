@@ -119,6 +119,11 @@ export class Play {
     this.#step({ kind: 'receipts', key: 'receipts', message: receipt }, atMs)
   }
 
+  /** All that were made, in order, as they are now. */
+  get notifications(): Notification[] {
+    return [...this.state.notifications.values()]
+  }
+
   #restart(): void {
     const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-scenario-'))
     for (const isLoading of [false, true]) {

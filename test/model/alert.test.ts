@@ -135,7 +135,7 @@ describe('a transition is applied once', () => {
       group: fc.constantFrom('a', 'b'),
     })
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 30 }), fc.nat(), fc.nat(), (steps, at, from) => {
+      fc.property(fc.array(step, { maxLength: 30, size: 'max' }), fc.nat(), fc.nat(), (steps, at, from) => {
         const log = steps.map(({ to, ...given }, i) => transition(to, (i + 1) * 1000, given))
         const once = emptyAlertBook()
         for (const next of log) applyTransition(once, next)

@@ -63,6 +63,7 @@ export class SmtpConnections {
   /** Rejects with nodemailer's error. */
   async send(envelope: SMTPEnvelope, message: Buffer, signal: AbortSignal): Promise<Sent> {
     if (this.#idle.length === 0) await Promise.race([this.#readying, aborted(signal)])
+    signal.throwIfAborted()
     const kept = this.#idle.pop()
     if (kept) {
       kept.idle.unsubscribe()
@@ -193,7 +194,10 @@ export class SmtpConnections {
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 function isHangUp({ code, responseCode }: NodemailerError): boolean {
