@@ -13,7 +13,7 @@ import { Situation } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
 import { AskError, Asker } from './ask.ts'
 import { convert, type Published } from './convert.ts'
-import { periodS, type Query, queriesMax, queriesOf } from './query.ts'
+import { doubles, periodS, type Query, queriesMax, queriesOf } from './query.ts'
 import type { Settings, Watch } from './settings.ts'
 
 /** How often names with a star are looked up again. */
@@ -37,7 +37,8 @@ export class Region {
   readonly #situation: Situation
   #published: Published = new Map()
   #queries: { queries: Query[]; settings: Settings; atMs: number } | undefined
-  #overflowed = false
+  /** Which wanted series are not asked for, for people. */
+  #notAsked: string | undefined
 
   constructor(options: RegionOptions) {
     const { region, endpoint, intervalMs, settings, context, stats, signal } = options
@@ -99,7 +100,7 @@ export class Region {
     if (isPartial) stats.count('partial_answers_total')
     if (remarks.length > 0) return `CloudWatch remarks: ${[...new Set(remarks)].join('; ')}`
     if (isPartial) return 'CloudWatch gave only part of the points'
-    return this.#overflowed ? `more than ${queriesMax} series are wanted; the rest is not asked for` : undefined
+    return this.#notAsked
   }
 
   async #publish(untilMs: number, metrics: Converted['messages'], packetMs: number, isPartial: boolean): Promise<void> {
@@ -116,12 +117,23 @@ export class Region {
     const isHere = ({ regions }: Watch) => regions === undefined || regions.includes(region)
     const queries: Query[] = []
     for (const watch of settings.watch.filter(isHere)) queries.push(...queriesOf(watch, await this.#asker.names(watch)))
-    this.#overflowed = queries.length > queriesMax
-    stats.count('queries_refused_total', Math.max(0, queries.length - queriesMax))
-    stats.set(`series{region="${region}"}`, Math.min(queries.length, queriesMax))
-    this.#queries = { queries: queries.slice(0, queriesMax), settings, atMs: nowMs }
+    const repeated = new Set(doubles(queries))
+    const wanted = queries.filter((query) => !repeated.has(query))
+    this.#notAsked = whyNotAsked(wanted.length, repeated)
+    stats.count('queries_refused_total', repeated.size + Math.max(0, wanted.length - queriesMax))
+    stats.set(`series{region="${region}"}`, Math.min(wanted.length, queriesMax))
+    this.#queries = { queries: wanted.slice(0, queriesMax), settings, atMs: nowMs }
     return this.#queries.queries
   }
+}
+
+function whyNotAsked(wanted: number, repeated: ReadonlySet<Query>): string | undefined {
+  const [double] = repeated
+  if (double) {
+    const { dimensionValue, graphiteName } = double
+    return `${dimensionValue} is not asked for: another has the same name in Graphite or rules, ${graphiteName}`
+  }
+  return wanted > queriesMax ? `more than ${queriesMax} series are wanted; the rest is not asked for` : undefined
 }
 
 type Converted = ReturnType<typeof convert>

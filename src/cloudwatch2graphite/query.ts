@@ -54,6 +54,16 @@ function metricQueries({ namespace, dimension, rename }: Watch, name: string, me
   })
 }
 
+/** Queries with a series or a Graphite name that an earlier one has; two things cannot be one graph. */
+export function doubles(queries: readonly Query[]): Query[] {
+  const taken = new Set<string>()
+  return queries.filter(({ series, graphiteName }) => {
+    const isDouble = taken.has(series) || taken.has(graphiteName)
+    taken.add(series).add(graphiteName)
+    return isDouble
+  })
+}
+
 /** One level of a Graphite name. */
 function part(text: string): string {
   return text.replace(/[^\w-]+/g, '_')

@@ -149,6 +149,23 @@ describe('bounds and reloads', () => {
     expect(setup.status()?.counters.queries_refused_total).toBe(names.length * 8 - queriesMax)
   })
 
+  test('of two that were given the same name only the first is asked for; that is said and counted', async () => {
+    const { clock, cloudwatch } = await startAt({
+      yaml: 'watch: [{names: [old, new], rename: {old: prod.web, new: prod.web}}]',
+    })
+    await setup.start()
+    await markers(1)
+    const asked = cloudwatch
+      .asked()[0]
+      ?.body.MetricDataQueries.map(({ MetricStat }) => MetricStat.Metric.Dimensions[0]?.Value)
+    expect(new Set(asked)).toEqual(new Set(['old']))
+    await clock.advanceBy(1000)
+    expect(setup.status()?.problem).toMatch(
+      /^us-west-2: new is not asked for: another has the same name in Graphite or rules, aws.elb.prod.web/,
+    )
+    expect(setup.status()?.counters.queries_refused_total).toBe(8)
+  })
+
   test('a changed cloudwatch.yaml counts from the next turn, a bad one is refused and changes nothing', async () => {
     const { clock, cloudwatch } = await startAt()
     const part = await setup.start()
