@@ -134,15 +134,9 @@ function configure(dir: string, carbonPort: number, queryPort: number): NodeJS.P
   fs.writeFileSync(path.join(dir, 'carbon.conf'), carbonConf(dir, carbonPort, queryPort))
   fs.writeFileSync(
     path.join(dir, 'storage-schemas.conf'),
-    [
-      '[minute]',
-      'pattern = ^aws\\.',
-      'retentions = 60s:1d',
-      '[all]',
-      'pattern = .*',
-      'retentions = 1s:1h',
-      '',
-    ].join('\n'),
+    ['[minute]', 'pattern = ^aws\\.', 'retentions = 60s:1d', '[all]', 'pattern = .*', 'retentions = 1s:1h', ''].join(
+      '\n',
+    ),
   )
   fs.writeFileSync(path.join(dir, 'tocsin_graphite_settings.py'), webSettings(dir, queryPort))
   return {
