@@ -18,7 +18,7 @@ import { expect, test } from 'vitest'
 import { step } from '../../src/alerts/decide.ts'
 import { isOpen, type Notification } from '../../src/alerts/notification.ts'
 import type { Routing } from '../../src/alerts/route.ts'
-import { type AlertsState, type Decision, emptyAlertsState, noChanges } from '../../src/alerts/state.ts'
+import { type AlertsState, type Changes, type Decision, emptyAlertsState, noChanges } from '../../src/alerts/state.ts'
 import { openStore } from '../../src/alerts/store.ts'
 import { parseDuration } from '../../src/model/duration.ts'
 import type { LogEntry } from '../../src/model/message.ts'
@@ -75,6 +75,7 @@ export class Play {
   readonly log: LogEntry[] = []
   readonly #routing: Routing
   readonly #fates = new Map<string, string>()
+  #changes = noChanges()
 
   constructor(routing: Routing) {
     this.#routing = routing
@@ -99,9 +100,9 @@ export class Play {
     const entry = { ...given, id: `t:${this.log.length}`, offset: this.log.length } as LogEntry
     this.log.push(entry)
     const known = new Set(this.state.notifications.keys())
-    const changes = noChanges()
-    step(this.state, entry, this.#routing, changes)
-    this.decisions.push(...changes.decisions)
+    const before = this.#changes.decisions.length
+    step(this.state, entry, this.#routing, this.#changes)
+    this.decisions.push(...this.#changes.decisions.slice(before))
     for (const notification of [...this.state.notifications.values()]) {
       if (known.has(notification.key)) continue
       this.told.push(`${atMs / 1000}s ${described(notification)}`)
@@ -117,6 +118,13 @@ export class Play {
     const fingerprint = alerts[0]?.fingerprint
     const receipt = { ...about, outcome: fate, detail: '', fingerprint, transition, kind }
     this.#step({ kind: 'receipts', key: 'receipts', message: receipt }, atMs)
+  }
+
+  /** What the steps touched since this was last asked. */
+  takeChanges(): Changes {
+    const taken = this.#changes
+    this.#changes = noChanges()
+    return taken
   }
 
   /** All that were made, in order, as they are now. */
