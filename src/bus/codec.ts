@@ -27,7 +27,7 @@ const headAt = 8
 export function encode(envelope: Envelope): Buffer {
   if (envelope.kind !== 'metrics') return frame(shapeJson, JSON.stringify(envelope), [])
   const written = writeMetrics(envelope)
-  if (!written.ok) throw new BusError(`metrics that cannot be published: ${written.error}`)
+  if (!written.ok) throw new BusError(`metrics that cannot be published: ${written.error}`, { isFinal: true })
   return frame(shapeMetrics, JSON.stringify(written.value.head), written.value.body)
 }
 

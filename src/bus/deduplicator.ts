@@ -26,8 +26,14 @@ export class Deduplicator {
     const publisher = id.slice(0, colon)
     const seen = this.#publishers.get(publisher)
     if (seen === undefined) {
-      this.#remember(publisher, { highest: sequence, gaps: [] })
+      this.#makeRoom()
+      this.#publishers.set(publisher, { highest: sequence, gaps: [] })
       return true
+    }
+    // Heard now: last in line to be forgotten.
+    if (this.#publishers.size >= publishersMax) {
+      this.#publishers.delete(publisher)
+      this.#publishers.set(publisher, seen)
     }
     if (sequence <= seen.highest) return fill(seen, sequence)
     if (sequence > seen.highest + 1) {
@@ -38,12 +44,10 @@ export class Deduplicator {
     return true
   }
 
-  #remember(publisher: string, seen: Seen): void {
-    if (this.#publishers.size >= publishersMax) {
-      const [oldest] = this.#publishers.keys()
-      if (oldest !== undefined) this.#publishers.delete(oldest)
-    }
-    this.#publishers.set(publisher, seen)
+  #makeRoom(): void {
+    if (this.#publishers.size < publishersMax) return
+    const [oldest] = this.#publishers.keys()
+    if (oldest !== undefined) this.#publishers.delete(oldest)
   }
 }
 

@@ -9,13 +9,17 @@ export const messageBytesMax = 16 * 1024 ** 2
 
 export function checkedKind(key: string): Kind {
   const kind = kindOf(key)
-  if (kind === undefined) throw new BusError(`no such routing key: ${key.slice(0, keyBytesMax)}`)
+  if (kind === undefined) throw refusal(`no such routing key: ${key.slice(0, keyBytesMax)}`)
   const size = Buffer.byteLength(key)
-  if (size > keyBytesMax) throw new BusError(`a routing key of ${size} bytes; at most ${keyBytesMax} are allowed`)
+  if (size > keyBytesMax) throw refusal(`a routing key of ${size} bytes; at most ${keyBytesMax} are allowed`)
   return kind
 }
 
 export function checkedSize(body: Buffer): Buffer {
   if (body.length <= messageBytesMax) return body
-  throw new BusError(`a message of ${body.length} bytes; at most ${messageBytesMax} are allowed`)
+  throw refusal(`a message of ${body.length} bytes; at most ${messageBytesMax} are allowed`)
+}
+
+function refusal(why: string): BusError {
+  return new BusError(why, { isFinal: true })
 }

@@ -42,7 +42,9 @@ export async function openRabbitBus(options: RabbitBusOptions): Promise<Bus> {
   return new RabbitBus(options)
 }
 
-const closeWaitMs = 5000
+/** Closing waits this long for confirmations, and this long for handlers and the broker to let go. */
+const confirmWaitMs = 5000
+const endWaitMs = 3000
 
 class RabbitBus implements Bus {
   readonly #options: RabbitBusOptions
@@ -120,14 +122,20 @@ class RabbitBus implements Bus {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    const { clock } = this.#options
-    const deadlineMs = clock.now() + closeWaitMs
+    const { clock, log } = this.#options
+    const deadlineMs = clock.now() + confirmWaitMs
     while (!this.#publisher.isIdle && clock.now() < deadlineMs) await sleep(5, clock)
-    const left = await Promise.race([
-      Promise.all([...this.#open].map((one) => one.stop())).then(() => false),
-      sleep(closeWaitMs, clock).then(() => true),
-    ])
-    if (left) this.#options.log.warn('closing the bus without waiting for a handler or for the broker any longer')
+    const ended = this.#end().then(() => true)
+    const giveUp = new AbortController()
+    const isEnded = await Promise.race([ended, sleep(endWaitMs, clock, giveUp.signal)])
+    giveUp.abort()
+    if (!isEnded) log.warn('closing the bus without waiting for a handler or for the broker any longer')
+    // Whatever still hangs: nobody may wait for a confirmation any more.
+    this.#publisher.refuse()
+  }
+
+  async #end(): Promise<void> {
+    await Promise.all([...this.#open].map((one) => one.stop()))
     await this.#publisher.close()
     await Promise.all([this.#publishing.close(), this.#reading.close()])
   }

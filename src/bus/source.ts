@@ -67,7 +67,7 @@ export class Source {
     if (data.checks?.length) {
       sent.push(this.#bus.publish(`checks.${this.id}`, { source: this.id, bucketMs, results: data.checks }, hops))
     }
-    for (const event of data.events ?? []) sent.push(this.#bus.publish(`events.${event.name}`, event, hops))
+    for (const event of data.events ?? []) sent.push(this.#bus.publish(eventKey(event.name), event, hops))
     await Promise.all(sent)
     const { name, startedMs, intervalMs, latenessMs = 0 } = this.#options
     this.#lastBucketMs = Math.max(this.#lastBucketMs, bucketMs - latenessMs)
@@ -87,3 +87,11 @@ export class Source {
 export function sourceName(part: string, host: string): string {
   return `${part}-${host.replace(/[^A-Za-z0-9_-]/g, '-')}`
 }
+
+/** The key only says which log; a name too long for a key is whole in the message. */
+function eventKey(name: string): `events.${string}` {
+  return `events.${name.slice(0, eventKeyLettersMax)}`
+}
+
+/** Of at most four bytes each; a key has room for 255 bytes. */
+const eventKeyLettersMax = 60

@@ -72,35 +72,28 @@ export async function memoryPlace(): Promise<Place> {
   }
 }
 
-export async function rabbitPlace(
-  rabbitmq: Rabbitmq,
-  more: Partial<RabbitBusOptions> = {},
-): Promise<Place & { url: string }> {
+export async function openRabbit(url: string, options: Partial<RabbitBusOptions> = {}): Promise<OpenBus> {
+  const stats = new Stats()
+  const { log, lines } = capture()
+  const usual = { url, exchange: 'tocsin', retentionMs: 3_600_000, clock: systemClock, instance: 'test' }
+  return { bus: await openRabbitBus({ ...usual, log, stats, ...options }), stats, lines }
+}
+
+export async function rabbitPlace(rabbitmq: Rabbitmq): Promise<Place> {
   const url = await rabbitmq.vhost()
   const open: Bus[] = []
-  const exchange = 'tocsin'
-  const queueOf = (log: LogName) => `${exchange}.${log}`
+  const queueOf = (log: LogName) => `tocsin.${log}`
+  const brief = { 'x-queue-type': 'stream', 'x-max-length-bytes': 100_000, 'x-stream-max-segment-size-bytes': 50_000 }
   return {
-    url,
     open: async (instance = 'test') => {
-      const stats = new Stats()
-      const { log, lines } = capture()
-      const retentionMs = 3_600_000
-      const bus = await openRabbitBus({ url, exchange, retentionMs, clock: systemClock, log, stats, instance, ...more })
-      open.push(bus)
-      return { bus, stats, lines }
+      const opened = await openRabbit(url, { instance })
+      open.push(opened.bus)
+      return opened
     },
     putBytes: (log, bytes) => withChannel(url, async (channel) => void channel.sendToQueue(queueOf(log), bytes)),
     keepBriefly: () =>
       withChannel(url, async (channel) => {
-        const brief = {
-          'x-queue-type': 'stream',
-          'x-max-length-bytes': 100_000,
-          'x-stream-max-segment-size-bytes': 50_000,
-        }
-        for (const log of ['engine-log', 'alerts-log'] as const) {
-          await channel.assertQueue(queueOf(log), { durable: true, arguments: brief })
-        }
+        await channel.assertQueue(queueOf('engine-log'), { durable: true, arguments: brief })
       }),
     end: async () => {
       await Promise.all(open.map((bus) => bus.close()))

@@ -38,6 +38,8 @@ export class Connection {
   readonly #who: string
   readonly #target: string
   #hasConnected = false
+  /** How often the connection was lost. */
+  lostConnections = 0
   #closed = false
 
   constructor({ url, name, purpose, clock, problems }: ConnectionOptions) {
@@ -96,7 +98,10 @@ export class Connection {
       this.problems.good(this.#who)
     })
     model.on('connect-failed', bad)
-    model.on('disconnect', bad)
+    model.on('disconnect', (error: Error) => {
+      this.lostConnections++
+      bad(error)
+    })
     // Without a listener the process would end; `disconnect` follows and says the same.
     model.on('error', () => {})
     model.on('blocked', (reason: string) => {
@@ -150,9 +155,12 @@ export class KeptChannel {
       const channel = await this.#open()
       if (channel === undefined) continue
       const builtMs = clock.now()
+      const connections = this.#connection.lostConnections
       await this.#use(channel)
-      delayMs = clock.now() - builtMs >= soundAfterMs ? delayFirstMs : Math.min(delayMaxMs, delayMs * 2)
-      await sleep(delayMs, clock, this.#stopping.signal)
+      const isSound = this.#connection.lostConnections > connections || clock.now() - builtMs >= soundAfterMs
+      delayMs = isSound ? delayFirstMs : Math.min(delayMaxMs, delayMs * 2)
+      // After a lost connection it is amqplib that waits.
+      if (this.#connection.lostConnections === connections) await sleep(delayMs, clock, this.#stopping.signal)
     }
   }
 

@@ -16,9 +16,9 @@ import type { Connection, KeptChannel } from './connection.ts'
 import { declareLock, type Topology } from './topology.ts'
 
 const renewEveryMs = 1000
-/** Less than two heartbeats (connection.ts), with time to settle. */
-const leaseMs = 3000
-const tokenEveryMs = 5000
+/** With the second until the timer looks, still well below the two heartbeats (connection.ts) of the broker. */
+const leaseMs = 2500
+const tokenEveryMs = 2000
 
 export class LockClaim {
   /** Resolves when this process leads; rejects with BusError when the claim is given up first. */

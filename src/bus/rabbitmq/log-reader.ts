@@ -44,6 +44,7 @@ export class LogReader implements Reader {
   readonly #deduplicator = new Deduplicator()
   readonly #inbox: { message: ConsumeMessage; channel: ConfirmChannel }[] = []
   readonly #barriers = new Map<string, () => void>()
+  #channel: ConfirmChannel | undefined
   #idle: Promise<void> = Promise.resolve()
   #working = false
   #stopped = false
@@ -88,6 +89,7 @@ export class LogReader implements Reader {
     const range = await streamRange(connection, this.#queue)
     await this.#idle
     const start = this.#startIn(range)
+    this.#channel = channel
     await channel.prefetch(prefetch)
     const receive = (message: ConsumeMessage | null) => this.#receive(message, channel)
     await channel.consume(this.#queue, receive, { arguments: { 'x-stream-offset': start } })
@@ -116,6 +118,8 @@ export class LogReader implements Reader {
       this.#kept.restart()
       return
     }
+    // What still comes on a channel that we have given up comes again on the next.
+    if (channel !== this.#channel) return
     this.#inbox.push({ message, channel })
     if (!this.#working) this.#idle = this.#work()
   }
@@ -165,6 +169,7 @@ export class LogReader implements Reader {
     this.#checking = false
     if (this.#last?.offset === offset && this.#last.id === id) return true
     this.#isAnother = true
+    this.#channel = undefined
     this.#inbox.length = 0
     this.#kept.restart()
     return false

@@ -56,7 +56,8 @@ export function connectionTrouble(error: Error, target: string, user: string, vh
     const text = `RabbitMQ at ${target} refuses the user "${user}" or its password; trying again until it is accepted`
     return { kind: 'user refused', text }
   }
-  if (/NOT[-_]ALLOWED|access to vhost|vhost/.test(message)) {
+  // amqplib does not pass on the broker's words at this point.
+  if (/NOT[-_]ALLOWED|Expected ConnectionOpenOk; got <ConnectionClose/.test(message)) {
     const text = `RabbitMQ at ${target} has no virtual host "${vhost}" for the user "${user}"; trying again`
     return { kind: 'vhost refused', text }
   }

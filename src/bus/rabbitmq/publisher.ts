@@ -93,10 +93,14 @@ export class Publisher {
     return this.#unconfirmed.size === 0 && this.#waiting.length === 0
   }
 
-  /** Refuses everything from now on and everything not yet confirmed. */
   async close(): Promise<void> {
-    this.#closed = 'the bus is closed'
+    this.refuse()
     await this.#kept.stop()
+  }
+
+  /** Refuses everything that is not confirmed yet, and everything from now on. */
+  refuse(): void {
+    this.#closed = 'the bus is closed'
     const left = [...this.#unconfirmed.values(), ...this.#waiting]
     this.#unconfirmed.clear()
     this.#waiting.length = 0
