@@ -1,0 +1,26 @@
+/** Built-in rules: the engine watching itself, written in its own language. */
+import { type CheckedRule, loadRules } from './language/load.ts'
+
+const text = `
+rules:
+  source_dead:
+    every: 1s
+    crit: source:{source} is crit
+    say: "{source} has stopped sending: what it feeds is not watched any more"
+  rule_overflow:
+    every: 1s
+    warn: source:{rule} is warn, keep 10m
+    say: "rule {rule} has more groups than it may have; new ones are not watched"
+`
+
+/** Rules that stand beside those of the files; a rule of the same name in a file takes its place. */
+export function builtInRules(): readonly CheckedRule[] {
+  return loadRules([{ path: 'built-in', text }]).rules.map((rule) =>
+    rule.name === 'rule_overflow' ? withSource(rule, 'overflow') : rule,
+  )
+}
+
+function withSource(rule: CheckedRule, source: 'overflow'): CheckedRule {
+  const tree = { ...rule.tree, leaves: rule.tree.leaves.map((leaf) => ({ ...leaf, source })) }
+  return { ...rule, levels: { warn: 'more groups than "at most" allows' }, tree, treeKey: JSON.stringify(tree) }
+}

@@ -1,0 +1,94 @@
+/**
+ * Groups: the kept names' values that one leaf or one rule has seen, each with a number that its state is stored by.
+ *
+ * A number whose group was dropped is used again. Order is by key, whatever the order of arrival.
+ */
+export class Groups {
+  readonly names: readonly string[]
+  readonly max: number
+  readonly values: (readonly string[] | undefined)[] = []
+  readonly keys: string[] = []
+  /** How many more were wanted than `max`, and the latest of them. */
+  refused = 0
+  refusedSample: string[] = []
+  /** Grows with every group that comes or goes. */
+  version = 0
+  readonly #byKey = new Map<string, number>()
+  readonly #free: number[] = []
+  #sorted: readonly number[] | undefined
+
+  constructor(names: readonly string[], max: number) {
+    this.names = names
+    this.max = max
+  }
+
+  /** Numbers ever used; state arrays need this length. */
+  get length(): number {
+    return this.values.length
+  }
+
+  get count(): number {
+    return this.#byKey.size
+  }
+
+  find(values: readonly string[]): number {
+    return this.#byKey.get(identity(values)) ?? -1
+  }
+
+  /** The group's number; -1 when there is no room for one more. */
+  add(values: readonly string[]): number {
+    const key = identity(values)
+    const known = this.#byKey.get(key)
+    if (known !== undefined) return known
+    if (this.#byKey.size >= this.max) return this.#refuse(values)
+    const group = this.#free.pop() ?? this.values.length
+    this.values[group] = values
+    this.keys[group] = groupKeyOf(values)
+    this.#byKey.set(key, group)
+    this.#sorted = undefined
+    this.version++
+    return group
+  }
+
+  drop(group: number): void {
+    const values = this.values[group]
+    if (!values) return
+    this.#byKey.delete(identity(values))
+    this.values[group] = undefined
+    this.#free.push(group)
+    this.#sorted = undefined
+    this.version++
+  }
+
+  /** Numbers of the groups there are, in the order of their keys. */
+  sorted(): readonly number[] {
+    this.#sorted ??= [...this.#byKey.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group)
+    return this.#sorted
+  }
+
+  #refuse(values: readonly string[]): number {
+    this.refused++
+    const key = groupKeyOf(values)
+    if (!this.refusedSample.includes(key)) this.refusedSample = [...this.refusedSample, key].slice(-5)
+    return -1
+  }
+}
+
+/** `web/web1`; `all` for a rule without kept names. */
+export function groupKeyOf(values: readonly string[]): string {
+  return values.length === 0 ? 'all' : values.join('/')
+}
+
+/** Picks from values in the order `from` those named in `to`; every name of `to` must be in `from`. */
+export function projection(
+  from: readonly string[],
+  to: readonly string[],
+): (values: readonly string[]) => readonly string[] {
+  if (from.length === to.length && from.every((name, i) => name === to[i])) return (values) => values
+  const places = to.map((name) => from.indexOf(name))
+  return (values) => places.map((place) => values[place] as string)
+}
+
+function identity(values: readonly string[]): string {
+  return values.join('\u0000')
+}

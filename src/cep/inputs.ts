@@ -1,0 +1,47 @@
+/**
+ * Inputs: the (source, series) pairs that feed one leaf.
+ *
+ * An input's number never changes while it lives; `order` lists the inputs by group, series and source.
+ */
+export class Inputs {
+  /** Group of each input; -1 for one that was dropped. */
+  readonly group: number[] = []
+  readonly series: string[] = []
+  readonly source: number[] = []
+  readonly #byKey = new Map<string, number>()
+  #order: readonly number[] | undefined
+
+  get length(): number {
+    return this.group.length
+  }
+
+  find(series: string, sourceId: string): number {
+    return this.#byKey.get(`${series}\u0000${sourceId}`) ?? -1
+  }
+
+  add(series: string, sourceId: string, source: number, group: number): number {
+    const input = this.group.push(group) - 1
+    this.series.push(series)
+    this.source.push(source)
+    this.#byKey.set(`${series}\u0000${sourceId}`, input)
+    this.#order = undefined
+    return input
+  }
+
+  /** Forgets the inputs of a group. */
+  dropGroup(group: number): void {
+    for (const [key, input] of this.#byKey) {
+      if (this.group[input] !== group) continue
+      this.#byKey.delete(key)
+      this.group[input] = -1
+    }
+    this.#order = undefined
+  }
+
+  order(): readonly number[] {
+    this.#order ??= [...this.#byKey.entries()]
+      .sort(([a, i], [b, j]) => (this.group[i] as number) - (this.group[j] as number) || (a < b ? -1 : 1))
+      .map(([, input]) => input)
+    return this.#order
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Leaf: one selector of one rule, from points as they arrive to one value per group and bucket.
+ *
+ * What arrives is written into the cell of its (source, series) in the open bucket, so that a repeated message changes
+ * nothing. When the bucket is closed, cells are folded in the order of group, series and source, whatever the order of
+ * arrival. A group exists once a point of it has been folded.
+ */
+
+import { Groups } from './groups.ts'
+import type { Leaf } from './language/tree.ts'
+import type { Sources } from './sources.ts'
+
+export interface LeafContext {
+  sources: Sources
+  stepMs: number
+  /** In tests, how long every value stands; undefined live. */
+  testStepMs: number | undefined
+  /** Start of the rule's first bucket. */
+  startMs: number
+  groupsMax: number
+  panesMax: number
+}
+
+/** What the engine and the rule's expressions need of every leaf. */
+export abstract class LeafRun {
+  readonly leaf: Leaf
+  readonly context: LeafContext
+  readonly groups: Groups
+  /** The value of the last closed bucket by group; NaN is missing. */
+  out = new Float64Array(16)
+  /** Bucket of the last point by group, the start of the rule where there was none. */
+  lastSeenMs = new Float64Array(16)
+  /** Sources by group, as a set. */
+  sourceSet = new Int32Array(16)
+  /** Whose coverage counts for a group that no point has reached. */
+  fallbackSet = new Int32Array(16)
+  /** 1 where a point has been folded. */
+  isBorn = new Uint8Array(16)
+  /** Groups that were born in the bucket being closed. */
+  born: number[] = []
+  /** Grows when a group hears a new source. */
+  setsVersion = 0
+
+  constructor(leaf: Leaf, context: LeafContext) {
+    this.leaf = leaf
+    this.context = context
+    this.groups = new Groups(leaf.names, context.groupsMax)
+  }
+
+  /** Takes in what arrived for the buckets up to `atMs`; groups are born here. */
+  abstract fold(atMs: number): void
+
+  /** Closes the bucket that ends at `atMs`: sets `out` for every group. */
+  abstract finish(atMs: number): void
+
+  /** True where the group's input brought something new in this bucket, for counting results of checks. */
+  isFresh(_group: number, _atMs: number): boolean {
+    return true
+  }
+
+  /** Whether silence of this leaf makes a group `nodata`. */
+  abstract get makesNodata(): boolean
+
+  /** How long one value stands, ms. */
+  get standsMs(): number {
+    return this.context.testStepMs ?? this.leaf.valueStepMs ?? 0
+  }
+
+  /** A group that the rule knows from elsewhere. */
+  ensure(values: readonly string[]): number {
+    const group = this.groups.add(values)
+    if (group >= 0) this.room(group)
+    return group
+  }
+
+  drop(group: number): void {
+    this.groups.drop(group)
+    this.isBorn[group] = 0
+    this.sourceSet[group] = 0
+    this.fallbackSet[group] = 0
+    this.out[group] = Number.NaN
+    this.lastSeenMs[group] = this.context.startMs
+  }
+
+  /** Makes room for a group's state. */
+  protected room(group: number): void {
+    const from = this.out.length
+    if (group < from) {
+      if (this.isBorn[group] === 0 && this.lastSeenMs[group] === 0) this.lastSeenMs[group] = this.context.startMs
+      return
+    }
+    const size = from * 2
+    this.out = widened(this.out, size)
+    this.lastSeenMs = widened(this.lastSeenMs, size)
+    this.lastSeenMs.fill(this.context.startMs, from)
+    this.sourceSet = widenedInts(this.sourceSet, size)
+    this.fallbackSet = widenedInts(this.fallbackSet, size)
+    const born = new Uint8Array(size)
+    born.set(this.isBorn)
+    this.isBorn = born
+    this.room(group)
+  }
+
+  /** Notes that a point of the bucket reached the group. */
+  protected touch(group: number, bucketMs: number, source: number): void {
+    if (this.isBorn[group] === 0) {
+      this.isBorn[group] = 1
+      this.born.push(group)
+    }
+    if (bucketMs > (this.lastSeenMs[group] as number)) this.lastSeenMs[group] = bucketMs
+    const before = this.sourceSet[group] as number
+    const after = this.context.sources.withName(before, source)
+    if (after !== before) {
+      this.sourceSet[group] = after
+      this.setsVersion++
+    }
+  }
+
+  /** Buckets that the group's sources covered, of the last `buckets`. */
+  protected coveredOf(group: number, atMs: number, buckets: number): number {
+    const set = (this.sourceSet[group] as number) || (this.fallbackSet[group] as number)
+    const { sources, stepMs, startMs } = this.context
+    const known = this.#covered.get(set)
+    if (known !== undefined && this.#coveredAtMs === atMs) return known
+    if (this.#coveredAtMs !== atMs) this.#covered.clear()
+    this.#coveredAtMs = atMs
+    const covered = sources.covered(set, stepMs, atMs, buckets, startMs)
+    this.#covered.set(set, covered)
+    return covered
+  }
+
+  readonly #covered = new Map<number, number>()
+  #coveredAtMs = Number.NaN
+}
+
+export function widened(array: Float64Array<ArrayBuffer>, size: number): Float64Array<ArrayBuffer> {
+  const wider = new Float64Array(size)
+  wider.set(array)
+  return wider
+}
+
+export function widenedInts(array: Int32Array<ArrayBuffer>, size: number): Int32Array<ArrayBuffer> {
+  const wider = new Int32Array(size)
+  wider.set(array)
+  return wider
+}
