@@ -91,6 +91,8 @@ export function viewAlert(alert: Alert): AlertView {
     id: `${fingerprint} ${episode}`,
     ...{ fingerprint, state, level, worstLevel, rule, groupKey, group, sinceMs, raisedMs, say, reason },
     text: valueText(alert),
+    values: alert.series.values.map((value) => (value === null ? null : Number(value.toPrecision(4)))),
+    threshold: alert.comparison?.threshold ?? null,
     ...{ hidden, blind, nodata, tags },
     ...(endedMs !== undefined && { endedMs }),
     ...(end && { endReason: end.reason }),

@@ -17,6 +17,9 @@ import type {
   SourceView,
 } from './view.ts'
 
+/** Characters of the rule files' problems that pages are told. */
+const rulesProblemMax = 8000
+
 export class ConsoleState {
   readonly memory: ConsoleMemory
   readonly files: DashboardFiles
@@ -68,12 +71,14 @@ export class ConsoleState {
   heartbeat(): HeartbeatView {
     const nowMs = this.now()
     const dataBucketMs = this.memory.series.lastBucketMs
+    const engine = this.memory.status.engine()
     return {
       nowMs,
       ...(dataBucketMs !== undefined && { dataBucketMs }),
       outlook: this.memory.status.outlook(nowMs),
       firing: this.memory.alerts.count(),
-      lastBucketMsByStep: usualBuckets(this.memory.status.engine()),
+      lastBucketMsByStep: usualBuckets(engine),
+      ...(engine?.rulesProblem !== undefined && { rulesProblem: engine.rulesProblem.slice(0, rulesProblemMax) }),
     }
   }
 

@@ -22,6 +22,9 @@ export interface AlertView {
   endReason?: string
   /** The compared value when it was last told, as a person reads it. */
   text: string
+  /** The compared value before that, oldest first, and what it was compared with. */
+  values: readonly (number | null)[]
+  threshold: number | null
   hidden: boolean
   blind: boolean
   nodata: boolean
@@ -202,7 +205,6 @@ export interface HelloView {
   sources: readonly SourceView[]
   dashboards: DashboardsView
   mailbox: boolean
-  rulesProblem?: string
 }
 
 /** Keyed items that changed and keys that went. */
@@ -217,6 +219,8 @@ export interface HeartbeatView {
   outlook: OutlookView
   /** Those that are hidden count apart. */
   firing: { crit: number; warn: number; hidden: number }
+  /** Why the newest rule files were refused. */
+  rulesProblem?: string
   /** The newest bucket of any series; what graphs show is this old. */
   dataBucketMs?: number
   /** Last evaluation of most rules, by step. */

@@ -183,6 +183,16 @@ describe('rules', () => {
   })
 })
 
+test("why the newest rule files were refused is told, in the engine's words", async () => {
+  feed = await openFeed()
+  await sayAll(feed.bus, [rule('a', [group('x')])], { rulesProblem: 'rules/a.yaml:3:5: expected a level' })
+  expect((await feed.get('/api/rules')).body).toMatchObject({ problem: 'rules/a.yaml:3:5: expected a level' })
+  expect((await feed.get('/api/status')).body).toMatchObject({
+    rulesProblem: 'rules/a.yaml:3:5: expected a level',
+    outlook: { sight: 'partial' },
+  })
+})
+
 describe('outlook', () => {
   const outlook = async () => (await feed.get<HeartbeatView>('/api/status')).body.outlook
 

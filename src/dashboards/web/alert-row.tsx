@@ -3,6 +3,7 @@ import type { AlertView } from '../view.ts'
 import { Link, ruleHref } from './address.tsx'
 import { Level } from './level.tsx'
 import { Lasted, Since } from './relative.tsx'
+import { Sparkline } from './sparkline.tsx'
 
 export function AlertRow({ alert, value }: { alert: AlertView; value: string | undefined }) {
   const { rule, groupKey, level, say, reason, blind, nodata, hidden, runbook, tags } = alert
@@ -36,6 +37,7 @@ export function AlertRow({ alert, value }: { alert: AlertView; value: string | u
           ))}
         </p>
       </div>
+      <Sparkline values={alert.values} threshold={alert.threshold} />
       <div class="alert-value">
         <b>{isUnseen ? '–' : (value ?? alert.text)}</b>
         <span>

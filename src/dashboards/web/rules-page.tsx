@@ -33,6 +33,12 @@ export function RulesPage() {
           onInput={({ currentTarget }) => setFilter(currentTarget.value)}
         />
       </div>
+      {known.heartbeat?.rulesProblem && (
+        <div class="problems" role="status">
+          <b>The newest rule files were refused; the former rules run on:</b>
+          <pre>{known.heartbeat.rulesProblem}</pre>
+        </div>
+      )}
       {known.hello && all.length === 0 && <p class="empty">No rules are running, as far as is known.</p>}
       <ul class="rules">
         {rules.map((rule) => (
