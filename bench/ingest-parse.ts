@@ -3,7 +3,9 @@
  */
 import { Aggregate } from '../src/ingest/aggregate.ts'
 import { BadLines } from '../src/ingest/bad-lines.ts'
+import { Happenings } from '../src/ingest/happenings.ts'
 import { StatsdIntake } from '../src/ingest/statsd.ts'
+import { TimedIntake } from '../src/ingest/timed.ts'
 import { systemClock } from '../src/runtime/clock.ts'
 import { silentLog } from '../src/runtime/log.ts'
 import { Stats } from '../src/runtime/stats.ts'
@@ -24,8 +26,14 @@ function packetsOf(seriesCount: number, value: (i: number) => string): Buffer[] 
 
 function measure(title: string, packets: readonly Buffer[], seconds = 2): void {
   const stats = new Stats()
-  const aggregate = new Aggregate({ seriesMax: 200_000 })
-  const intake = new StatsdIntake(aggregate, new BadLines(systemClock, silentLog, stats), systemClock, stats)
+  const clock = systemClock
+  const seriesMax = 200_000
+  const aggregate = new Aggregate({ seriesMax })
+  const badLines = new BadLines(clock, silentLog, stats)
+  const timing = { stepMs: 1000, latenessMs: 5000, onFirst() {} }
+  const timed = new TimedIntake({ ...timing, seriesMax, tags: 'dogstatsd', clock, badLines, stats })
+  const happenings = new Happenings(clock, stats, 60_000)
+  const intake = new StatsdIntake({ aggregate, timed, happenings, badLines, clock, stats })
   const round = () => {
     for (const packet of packets) intake.take(packet, sender)
   }
@@ -62,6 +70,10 @@ for (const seriesCount of [1_000, 100_000]) {
   measure(
     `gauges, ${seriesCount} series`,
     packetsOf(seriesCount, (i) => `${i / 8}|g`),
+  )
+  measure(
+    `tagged counters, ${seriesCount} series`,
+    packetsOf(seriesCount, () => '1|c|#env:prod,zone:b'),
   )
   measure(
     `timers, ${seriesCount} series`,

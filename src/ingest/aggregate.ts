@@ -11,6 +11,7 @@
 import { type Distribution, DistributionBuilder } from '../model/distribution.ts'
 import { emptyMetrics, type MetricsMessage, setMembersMax } from '../model/metric.ts'
 import { setBytesMax, splitHeavy } from './batch.ts'
+import type { TagStyle } from './name.ts'
 import { counter, gauge, type Line, set, timer } from './parse.ts'
 import { grown, SeriesTable } from './series.ts'
 
@@ -24,6 +25,8 @@ export interface AggregateOptions {
   seriesMax: number
   /** Members kept of one set; more only mark it as overflowed. */
   membersMax?: number
+  /** How tags may stand in names. */
+  tags?: TagStyle
 }
 
 interface Members {
@@ -52,8 +55,8 @@ export class Aggregate {
   #interval = 1
   #names = new Map<string, Names>()
 
-  constructor({ seriesMax, membersMax = setMembersMax }: AggregateOptions) {
-    this.#series = new SeriesTable(seriesMax)
+  constructor({ seriesMax, membersMax = setMembersMax, tags = 'dogstatsd' }: AggregateOptions) {
+    this.#series = new SeriesTable(seriesMax, tags)
     this.#membersMax = membersMax
   }
 
@@ -62,10 +65,15 @@ export class Aggregate {
     return this.#series.size
   }
 
+  /** Whether the line's series is known, whatever its spelling was. */
+  knows(bytes: Buffer, line: Line): boolean {
+    return this.#series.has(bytes, line)
+  }
+
   /** Adds a parsed line; below 0 when it was not taken: `refused` (no room for its series) or `nameless`. */
   add(bytes: Buffer, line: Line): number {
     const { kind } = line
-    const slot = this.#series.slotOf(bytes, line.nameStart, line.nameEnd, line.nameHash, kind)
+    const slot = this.#series.slotOf(bytes, line)
     if (slot < 0) return slot
     if (slot >= this.#fedIn.length) this.#grow()
     if (this.#fedIn[slot] !== this.#interval) this.#begin(slot, kind)

@@ -7,8 +7,8 @@
  */
 import type { Subscription } from 'rxjs'
 import type { BucketQueue } from '../bus/bucket-queue.ts'
+import type { BucketData } from '../bus/source.ts'
 import type { Hops } from '../model/message.ts'
-import type { MetricsMessage } from '../model/metric.ts'
 import { bucketEnd } from '../model/time.ts'
 import { aligned, type Clock } from '../runtime/clock.ts'
 import { type Log, Situation } from '../runtime/log.ts'
@@ -21,7 +21,7 @@ export interface FlushOptions {
   log: Log
   stats: Stats
   /** Ends the interval: everything that arrived in it. */
-  take: (bucketMs: number) => { metrics: readonly MetricsMessage[]; hops?: Hops }
+  take: (bucketMs: number) => BucketData & { hops?: Hops }
 }
 
 export interface Flushing {
@@ -55,7 +55,7 @@ function flush(options: FlushOptions, situation: Situation, bucketMs: number): v
 
 function handOver({ queue, take, clock, stats }: FlushOptions, bucketMs: number): void {
   const startMs = clock.now()
-  const { metrics, hops } = take(bucketMs)
-  queue.push(bucketMs, { metrics }, hops)
+  const { hops, ...data } = take(bucketMs)
+  queue.push(bucketMs, data, hops)
   stats.set('flush_ms', clock.now() - startMs)
 }

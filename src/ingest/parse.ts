@@ -1,16 +1,25 @@
 /**
  * Parse: statsd lines, straight from the bytes of a packet.
  *
- *     api.hits:12|c|@0.1
- *     name     |  |  sample rate, above 0 and at most 1; default 1
+ *     api.hits:12|c|@0.1|#env:prod,beta|T1700000000|c:4f0e…
+ *     name     |  |  |     |              |           container, external data, cardinality: read over
+ *              |  |  |     |              time of its own, epoch seconds; for c and g
+ *              |  |  |     tags
+ *              |  |  sample rate, above 0 and at most 1; default 1
  *              |  type: c; g; ms, h or d (timers); s
  *              value: a finite decimal (signed means relative, for g; at least 0 for timers), or any text for s
+ *
+ *     time:1:2:3|ms           packed values: one type and the same sections for all
+ *     time:1|ms:2|ms:9|c      etsy's several values, each with its type and rate; tags are the line's
  *
  * The hot path makes no garbage: a line is parsed into a `Line` that its caller owns and reuses, names stay bytes with a
  * hash, and what is wrong with a line is put into words only for the few that are logged.
  */
+import { parseNumber } from './number.ts'
+
 export const lineBytesMax = 8192
 export const nameBytesMax = 512
+export const tagsBytesMax = 2048
 
 export const counter = 0
 export const gauge = 1
@@ -19,7 +28,17 @@ export const set = 3
 export type LineKind = typeof counter | typeof gauge | typeof timer | typeof set
 
 /** Why a line is bad; the label of `bad_lines_total`. */
-export type BadReason = 'length' | 'name' | 'colon' | 'value' | 'negative' | 'type' | 'rate' | 'section'
+export type BadReason =
+  | 'length'
+  | 'name'
+  | 'colon'
+  | 'value'
+  | 'negative'
+  | 'type'
+  | 'rate'
+  | 'tags'
+  | 'timestamp'
+  | 'section'
 
 const expectations: Readonly<Record<BadReason, string>> = {
   length: `a line of at most ${lineBytesMax} bytes`,
@@ -29,7 +48,9 @@ const expectations: Readonly<Record<BadReason, string>> = {
   negative: 'a time of at least 0',
   type: '"|" and a type c, g, ms, h, d or s after the value',
   rate: 'a sample rate above 0 and at most 1 after "@"',
-  section: '"@" and a sample rate, or the end of the line',
+  tags: `tags of at most ${tagsBytesMax} bytes`,
+  timestamp: 'epoch seconds after "T", of a counter or gauge',
+  section: '"@" and a sample rate, "#" and tags, or the end of the line',
 }
 
 /** One parsed line, or what is wrong with it. Offsets are into the bytes it was parsed from. */
@@ -47,38 +68,64 @@ export class Line {
   /** Text of the value, the member of a set. */
   valueStart = 0
   valueEnd = 0
+  /** Where the last of several packed values ends; `valueEnd` when there is but one. */
+  packedEnd = 0
+  /** The tag list without its `#`; equal when there is none. */
+  tagsStart = 0
+  tagsEnd = 0
+  /** Own time, epoch seconds; -1 when there is none. */
+  timestampSeconds = -1
+  /** Where the next of etsy's values begins; 0 when there is none. */
+  restAt = 0
   /** Where and why the last line was bad. */
   badAt = 0
   badReason: BadReason = 'name'
 }
 
 /**
- * Parses bytes[start, end), one line without its newline, into `line`. False when the line is bad: then only `badAt` and
- * `badReason` mean anything. Any bytes are safe.
+ * Parses bytes[start, end), one line without its newline, into `line`. False when the line is bad: then only `badAt`,
+ * `badReason` and `restAt` mean anything. Any bytes are safe. Go on with `nextValue` and `parseRest`.
  */
 export function parseLine(bytes: Uint8Array, start: number, end: number, line: Line): boolean {
+  line.restAt = 0
+  line.tagsStart = line.tagsEnd = 0
   if (end - start > lineBytesMax) return bad(line, 'length', start)
   const colonAt = parseName(bytes, start, end, line)
   if (colonAt === end) return bad(line, 'colon', end)
   if (colonAt === start || colonAt - start > nameBytesMax) return bad(line, 'name', start)
-  line.valueStart = colonAt + 1
-  let at = line.valueStart
-  while (at < end && bytes[at] !== pipe) at++
-  line.valueEnd = at
-  const typeEnd = parseType(bytes, at + 1, end, line)
-  if (typeEnd === 0) return bad(line, at === line.valueStart && at < end ? 'value' : 'type', Math.min(at, end))
-  return parseValue(bytes, line) && parseRate(bytes, typeEnd, end, line)
+  return parseSample(bytes, colonAt + 1, end, line)
+}
+
+/** Goes on with the next of etsy's values of the same line; only while `restAt` is not 0. */
+export function parseRest(bytes: Uint8Array, end: number, line: Line): boolean {
+  const from = line.restAt
+  line.restAt = 0
+  return parseSample(bytes, from, end, line)
+}
+
+/** Goes on to the next packed value; false when there is none. */
+export function nextValue(bytes: Uint8Array, line: Line): boolean {
+  if (line.valueEnd === line.packedEnd) return false
+  line.valueStart = line.valueEnd + 1
+  let here = line.valueStart
+  while (here < line.packedEnd && bytes[here] !== colon) here++
+  line.valueEnd = here
+  return parseValue(bytes, line)
 }
 
 /** `column 10: expected a number after ":", got "|": "api.hits:|c"`, for the log. */
 export function explainBadLine(bytes: Uint8Array, start: number, end: number, line: Line): string {
+  return explainBad(bytes, start, end, line.badAt, expectations[line.badReason])
+}
+
+/** As explainBadLine, for what is wrong at byte `badAt`. */
+export function explainBad(bytes: Uint8Array, start: number, end: number, badAt: number, expected: string): string {
   const text = (from: number, to: number) => JSON.stringify(Buffer.from(bytes.subarray(from, to)).toString('utf8'))
-  let wordEnd = line.badAt + 1
-  if (bytes[line.badAt] !== pipe) while (wordEnd < end && bytes[wordEnd] !== pipe) wordEnd++
+  let wordEnd = badAt + 1
+  if (bytes[badAt] !== pipe) while (wordEnd < end && bytes[wordEnd] !== pipe) wordEnd++
   const shown = Math.min(end, start + shownBytesMax)
-  const got = line.badAt >= end ? 'the end of the line' : text(line.badAt, Math.min(wordEnd, line.badAt + 40))
-  const column = line.badAt - start + 1
-  return `column ${column}: expected ${expectations[line.badReason]}, got ${got}: ${text(start, shown)}${shown < end ? '…' : ''}`
+  const got = badAt >= end ? 'the end of the line' : text(badAt, Math.min(wordEnd, badAt + 40))
+  return `column ${badAt - start + 1}: expected ${expected}, got ${got}: ${text(start, shown)}${shown < end ? '…' : ''}`
 }
 
 const shownBytesMax = 120
@@ -86,9 +133,9 @@ const colon = 0x3a
 const pipe = 0x7c
 const plus = 0x2b
 const minus = 0x2d
-const dot = 0x2e
 const zero = 0x30
 const at = 0x40
+const hash = 0x23
 
 function bad(line: Line, reason: BadReason, where: number): false {
   line.badReason = reason
@@ -111,6 +158,26 @@ function parseName(bytes: Uint8Array, start: number, end: number, line: Line): n
   return here
 }
 
+/** Parses a value, or several packed ones, with type and sections. */
+function parseSample(bytes: Uint8Array, from: number, end: number, line: Line): boolean {
+  line.valueStart = from
+  line.sampleRate = 1
+  line.timestampSeconds = -1
+  let here = from
+  let colonAt = 0
+  for (; here < end; here++) {
+    const byte = bytes[here]
+    if (byte === pipe) break
+    if (byte === colon && colonAt === 0) colonAt = here
+  }
+  line.valueEnd = line.packedEnd = here
+  const typeEnd = parseType(bytes, here + 1, end, line)
+  if (typeEnd === 0) return bad(line, here === from && here < end ? 'value' : 'type', Math.min(here, end))
+  if (typeEnd !== end && !parseSections(bytes, typeEnd, end, line)) return false
+  if (colonAt !== 0 && line.kind !== set) return checkPacked(bytes, colonAt, line)
+  return parseValue(bytes, line)
+}
+
 /** Reads the type at `from` and returns where it ends, or 0 when there is none. */
 function parseType(bytes: Uint8Array, from: number, end: number, line: Line): number {
   if (from >= end) return 0
@@ -124,7 +191,7 @@ function parseType(bytes: Uint8Array, from: number, end: number, line: Line): nu
     line.kind = timer
     typeEnd = from + 2
   } else return 0
-  return typeEnd === end || bytes[typeEnd] === pipe ? typeEnd : 0
+  return typeEnd === end || bytes[typeEnd] === pipe || bytes[typeEnd] === colon ? typeEnd : 0
 }
 
 function parseValue(bytes: Uint8Array, line: Line): boolean {
@@ -139,60 +206,81 @@ function parseValue(bytes: Uint8Array, line: Line): boolean {
   return true
 }
 
-/** Reads `|@0.1` at `from`, or nothing. */
-function parseRate(bytes: Uint8Array, from: number, end: number, line: Line): boolean {
-  line.sampleRate = 1
-  if (from === end) return true
-  if (from + 1 === end || bytes[from + 1] !== at) return bad(line, 'section', from + 1)
-  const rate = parseNumber(bytes, from + 2, end)
-  if (!(rate > 0 && rate <= 1)) return bad(line, 'rate', from + 2)
-  line.sampleRate = rate
+/** Packed values count together or not at all: looks at all of them and goes back to the first. */
+function checkPacked(bytes: Uint8Array, firstEnd: number, line: Line): boolean {
+  const firstStart = line.valueStart
+  line.valueEnd = firstEnd
+  if (!parseValue(bytes, line)) return false
+  while (line.valueEnd !== line.packedEnd) if (!nextValue(bytes, line)) return false
+  line.valueStart = firstStart
+  line.valueEnd = firstEnd
+  return parseValue(bytes, line)
+}
+
+/** Reads what follows the type: `|@0.1`, `|#tags`, … up to the end or to a ":" before etsy's next value. */
+function parseSections(bytes: Uint8Array, from: number, end: number, line: Line): boolean {
+  let here = from
+  let canFollow = true
+  while (here < end) {
+    if (bytes[here] === colon) return parseFollowed(bytes, here + 1, end, line)
+    const marker = bytes[here + 1]
+    canFollow &&= marker === at
+    let sectionEnd = here + 1
+    while (sectionEnd < end && bytes[sectionEnd] !== pipe && !(canFollow && bytes[sectionEnd] === colon)) sectionEnd++
+    if (!parseSection(bytes, here + 1, sectionEnd, line)) return false
+    here = sectionEnd
+  }
   return true
 }
 
-/**
- * A finite decimal with optional sign, fraction and exponent, correctly rounded; NaN for anything else. Up to 15 digits
- * and no exponent (nearly all there are) go without a string: both the digits and the power of ten are exact floats, so
- * their quotient is the nearest float.
- */
-export function parseNumber(bytes: Uint8Array, start: number, end: number): number {
-  const isNegative = bytes[start] === minus
-  let here = isNegative || bytes[start] === plus ? start + 1 : start
-  const digitsAt = here
-  let digits = 0
-  let fractionAt = -1
-  if (here >= end || end - here > 16) return parseLongNumber(bytes, start, end)
-  for (; here < end; here++) {
-    const digit = (bytes[here] as number) - zero
-    if (digit >= 0 && digit <= 9) digits = digits * 10 + digit
-    else if (bytes[here] === dot && fractionAt < 0) fractionAt = here + 1
-    else return parseLongNumber(bytes, start, end)
+/** Another value follows; the tags at the end of the line are this one's too. */
+function parseFollowed(bytes: Uint8Array, restAt: number, end: number, line: Line): boolean {
+  line.restAt = restAt
+  if (line.tagsEnd > 0) return true
+  for (let here = restAt; here + 1 < end; here++) {
+    if (bytes[here] !== pipe || bytes[here + 1] !== hash) continue
+    let sectionEnd = here + 2
+    while (sectionEnd < end && bytes[sectionEnd] !== pipe) sectionEnd++
+    return parseTags(here + 2, sectionEnd, line)
   }
-  const places = fractionAt < 0 ? 0 : end - fractionAt
-  const digitCount = end - digitsAt - (fractionAt < 0 ? 0 : 1)
-  if (digitCount === 0 || digitCount > 15) return parseLongNumber(bytes, start, end)
-  const value = places === 0 ? digits : digits / (powersOfTen[places] as number)
-  return isNegative ? -value : value
+  return true
 }
 
-const powersOfTen = Array.from({ length: 23 }, (_, exponent) => 10 ** exponent)
-const numberBytesMax = 400
-
-function parseLongNumber(bytes: Uint8Array, start: number, end: number): number {
-  if (end - start > numberBytesMax) return Number.NaN
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, Math.max(0, end - start)).toString('latin1')
-  if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) return Number.NaN
-  const value = Number(text)
-  return Number.isFinite(value) ? value : Number.NaN
+function parseSection(bytes: Uint8Array, from: number, end: number, line: Line): boolean {
+  const marker = from < end ? bytes[from] : 0
+  if (marker === at) {
+    const rate = parseNumber(bytes, from + 1, end)
+    if (!(rate > 0 && rate <= 1)) return bad(line, 'rate', from + 1)
+    line.sampleRate = rate
+    return true
+  }
+  if (marker === hash) return parseTags(from + 1, end, line)
+  if (marker === 0x54) return parseTimestamp(bytes, from + 1, end, line)
+  return isReadOver(bytes, from, end) || bad(line, 'section', from)
 }
 
-/**
- * Cleans a raw name as etsy's daemon does: runs of white space become `_`, `/` becomes `-`, everything but letters,
- * digits, `_`, `-` and `.` goes. Empty when nothing is left.
- */
-export function cleanName(raw: string): string {
-  return raw
-    .replace(/\s+/g, '_')
-    .replaceAll('/', '-')
-    .replace(/[^a-zA-Z0-9_.-]/g, '')
+function parseTags(from: number, end: number, line: Line): boolean {
+  if (end - from > tagsBytesMax) return bad(line, 'tags', from)
+  line.tagsStart = from
+  line.tagsEnd = end
+  return true
+}
+
+function parseTimestamp(bytes: Uint8Array, from: number, end: number, line: Line): boolean {
+  let seconds = 0
+  for (let here = from; here < end; here++) {
+    const digit = (bytes[here] as number) - zero
+    if (!(digit >= 0 && digit <= 9)) return bad(line, 'timestamp', from)
+    seconds = seconds * 10 + digit
+  }
+  if (from === end || end - from > 11 || line.kind > gauge) return bad(line, 'timestamp', from)
+  line.timestampSeconds = seconds
+  return true
+}
+
+/** DogStatsD's origin: `c:` container, `e:` external data, `card:` cardinality. */
+function isReadOver(bytes: Uint8Array, from: number, end: number): boolean {
+  const first = bytes[from]
+  if (from + 1 < end && bytes[from + 1] === colon) return first === 0x63 || first === 0x65
+  return end - from >= 5 && Buffer.from(bytes.subarray(from, from + 5)).toString('latin1') === 'card:'
 }

@@ -4,11 +4,12 @@
  * A *slot* is a small integer that stands for one series (a cleaned name and a kind), in order of first appearance. Two
  * raw names that clean to the same name share a slot. Lookup is an open-addressed table over raw names:
  *
- *     table[hash & mask] → entry + 1 → (hash, kind, bytes in the arena) → slot
+ *     table[hash & mask] → entry + 1 → (hash, kind, bytes of name and tags in the arena) → slot
  *
  * Bounded: `seriesMax` slots, and four raw spellings a slot on average; further spellings work but take the slow way.
  */
-import { cleanName, type LineKind } from './parse.ts'
+import { seriesName, type TagStyle } from './name.ts'
+import type { Line, LineKind } from './parse.ts'
 
 /** `slotOf` when there is no room for another series. */
 export const refused = -1
@@ -28,33 +29,47 @@ export class SeriesTable {
   #entrySlots = new Int32Array(512)
   #starts = new Uint32Array(512)
   #lengths = new Uint16Array(512)
+  #tagLengths = new Uint16Array(512)
   #arena: Uint8Array = new Uint8Array(16_384)
   #arenaEnd = 0
 
-  constructor(seriesMax: number) {
+  readonly #style: TagStyle
+
+  constructor(seriesMax: number, style: TagStyle = 'dogstatsd') {
     this.seriesMax = seriesMax
+    this.#style = style
   }
 
   get size(): number {
     return this.names.length
   }
 
-  /** The slot of the series with raw name bytes[start, end) and its FNV-1a hash, a new one if need be. */
-  slotOf(bytes: Uint8Array, start: number, end: number, nameHash: number, kind: LineKind): number {
-    const hash = Math.imul(nameHash ^ kind, 0x01000193)
+  /** The slot of the line's series, a new one if need be. */
+  slotOf(bytes: Uint8Array, line: Line): number {
+    const { nameStart, nameEnd, tagsStart, tagsEnd, kind } = line
+    let hash = Math.imul(line.nameHash ^ kind, 0x01000193)
+    for (let i = tagsStart; i < tagsEnd; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193)
     const mask = this.#table.length - 1
     for (let at = (hash ^ (hash >>> 15)) & mask; ; at = (at + 1) & mask) {
       const entry = (this.#table[at] as number) - 1
-      if (entry < 0) return this.#intern(bytes, start, end, hash, kind)
-      if (this.#hashes[entry] === hash && this.#entryKinds[entry] === kind && this.#hasName(entry, bytes, start, end)) {
-        return this.#entrySlots[entry] as number
-      }
+      if (entry < 0) return this.#intern(bytes, line, hash)
+      if (this.#hashes[entry] !== hash || this.#entryKinds[entry] !== kind) continue
+      if (this.#lengths[entry] !== nameEnd - nameStart || this.#tagLengths[entry] !== tagsEnd - tagsStart) continue
+      const from = this.#starts[entry] as number
+      if (!this.#isSame(from, bytes, nameStart, nameEnd)) continue
+      if (tagsEnd !== tagsStart && !this.#isSame(from + nameEnd - nameStart, bytes, tagsStart, tagsEnd)) continue
+      return this.#entrySlots[entry] as number
     }
+  }
+
+  /** Whether the line's series has a slot; the slow way, by name. */
+  has(bytes: Uint8Array, line: Line): boolean {
+    return this.#slots.has(line.kind + this.#nameOf(bytes, line))
   }
 
   /** A new table with only the slots for which `keep` is true, in the same order; raw spellings are learnt anew. */
   filter(keep: (slot: number) => boolean): { table: SeriesTable; kept: number[] } {
-    const table = new SeriesTable(this.seriesMax)
+    const table = new SeriesTable(this.seriesMax, this.#style)
     const kept: number[] = []
     for (let slot = 0; slot < this.size; slot++) {
       if (!keep(slot)) continue
@@ -64,26 +79,34 @@ export class SeriesTable {
     return { table, kept }
   }
 
-  #hasName(entry: number, bytes: Uint8Array, start: number, end: number): boolean {
-    const length = end - start
-    if (this.#lengths[entry] !== length) return false
+  #isSame(from: number, bytes: Uint8Array, start: number, end: number): boolean {
     const arena = this.#arena
-    const from = this.#starts[entry] as number
-    for (let i = 0; i < length; i++) if (arena[from + i] !== bytes[start + i]) return false
+    const shift = from - start
+    for (let i = start; i < end; i++) if (arena[i + shift] !== bytes[i]) return false
     return true
   }
 
-  #intern(bytes: Uint8Array, start: number, end: number, hash: number, kind: LineKind): number {
-    const raw = bytes.subarray(start, end)
-    const name = cleanName(Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('utf8'))
+  #intern(bytes: Uint8Array, line: Line, hash: number): number {
+    const { nameStart, nameEnd, tagsStart, tagsEnd, kind } = line
+    const written = bytes.subarray(nameStart, nameEnd)
+    const tags = bytes.subarray(tagsStart, tagsEnd)
+    const name = this.#nameOf(bytes, line)
     if (name === '') return nameless
     let slot = this.#slots.get(kind + name)
     if (slot === undefined) {
       if (this.size >= this.seriesMax) return refused
       slot = this.#addSlot(name, kind)
     }
-    if (this.#entries < this.seriesMax * 4) this.#addEntry(raw, hash, kind, slot)
+    if (this.#entries < this.seriesMax * 4) this.#addEntry(written, tags, hash, kind, slot)
     return slot
+  }
+
+  #nameOf(bytes: Uint8Array, { nameStart, nameEnd, tagsStart, tagsEnd }: Line): string {
+    return seriesName(
+      textOf(bytes.subarray(nameStart, nameEnd)),
+      textOf(bytes.subarray(tagsStart, tagsEnd)),
+      this.#style,
+    )
   }
 
   #addSlot(name: string, kind: LineKind): number {
@@ -93,17 +116,20 @@ export class SeriesTable {
     return slot
   }
 
-  #addEntry(raw: Uint8Array, hash: number, kind: LineKind, slot: number): void {
+  #addEntry(written: Uint8Array, tags: Uint8Array, hash: number, kind: LineKind, slot: number): void {
     if (this.#entries === this.#hashes.length) this.#growEntries()
-    while (this.#arenaEnd + raw.length > this.#arena.length) this.#arena = grown(this.#arena, Uint8Array)
+    const bytes = written.length + tags.length
+    while (this.#arenaEnd + bytes > this.#arena.length) this.#arena = grown(this.#arena, Uint8Array)
     const entry = this.#entries++
     this.#hashes[entry] = hash
     this.#entryKinds[entry] = kind
     this.#entrySlots[entry] = slot
     this.#starts[entry] = this.#arenaEnd
-    this.#lengths[entry] = raw.length
-    this.#arena.set(raw, this.#arenaEnd)
-    this.#arenaEnd += raw.length
+    this.#lengths[entry] = written.length
+    this.#tagLengths[entry] = tags.length
+    this.#arena.set(written, this.#arenaEnd)
+    this.#arena.set(tags, this.#arenaEnd + written.length)
+    this.#arenaEnd += bytes
     if (this.#entries * 2 > this.#table.length) this.#growTable()
     else this.#place(entry)
   }
@@ -127,7 +153,12 @@ export class SeriesTable {
     this.#entrySlots = grown(this.#entrySlots, Int32Array)
     this.#starts = grown(this.#starts, Uint32Array)
     this.#lengths = grown(this.#lengths, Uint16Array)
+    this.#tagLengths = grown(this.#tagLengths, Uint16Array)
   }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
 }
 
 type Growable = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array

@@ -10,10 +10,12 @@ import { Aggregate } from './aggregate.ts'
 import type { BadLines } from './bad-lines.ts'
 import { readKernelDrops } from './drops.ts'
 import { startFlushing } from './flush.ts'
+import { Happenings } from './happenings.ts'
 import { lineBytesMax } from './parse.ts'
 import { type Listener, listenTcpLines, listenUdp } from './receive.ts'
 import { idleMaxMs, type Road, sweepEveryMs } from './road.ts'
 import { type Sender, StatsdIntake } from './statsd.ts'
+import { openTimedRoad } from './timed-road.ts'
 
 export async function startStatsdRoad(
   config: Config,
@@ -22,9 +24,11 @@ export async function startStatsdRoad(
   badLines: BadLines,
 ): Promise<Road> {
   const { bus, clock, log, host } = context
-  const { flushInterval: intervalMs, seriesMax } = config.ingest
-  const aggregate = new Aggregate({ seriesMax })
-  const intake = new StatsdIntake(aggregate, badLines, clock, stats)
+  const { flushInterval: intervalMs, seriesMax, statsd } = config.ingest
+  const aggregate = new Aggregate({ seriesMax, tags: statsd.tags })
+  const timedRoad = openTimedRoad(config, context, stats, badLines)
+  const happenings = new Happenings(clock, stats, statsd.checkInterval)
+  const intake = new StatsdIntake({ aggregate, timed: timedRoad.intake, happenings, badLines, clock, stats })
   const { udp, tcp } = await listen(config, context, stats, badLines, intake)
   const source = new Source(bus, { name: sourceName('ingest', host), startedMs: clock.now(), intervalMs })
   const queue = new BucketQueue({ source, clock, log, stats })
@@ -40,16 +44,16 @@ export async function startStatsdRoad(
       const packetMs = intake.takeFirstPacketMs()
       const metrics = aggregate.take(source.id, bucketMs, intervalMs)
       makeRoom(bucketMs)
-      return { metrics, ...(packetMs !== undefined && { hops: { packetMs } }) }
+      return { metrics, ...happenings.take(source.id, bucketMs), ...(packetMs !== undefined && { hops: { packetMs } }) }
     },
   })
   return {
     addresses: { ...(udp && { statsdUdp: udp.address }), ...(tcp && { statsdTcp: tcp.address }) },
     lastBucketMs: () => source.lastBucketMs,
-    problem: () => queue.problem,
+    problem: () => queue.problem ?? timedRoad.problem(),
     async stop() {
       await Promise.all([udp?.close(), tcp?.close()])
-      await flushing.stop()
+      await Promise.all([flushing.stop(), timedRoad.stop()])
     },
   }
 }

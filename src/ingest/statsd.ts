@@ -5,8 +5,11 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Stats } from '../runtime/stats.ts'
 import type { Aggregate } from './aggregate.ts'
 import type { BadLines } from './bad-lines.ts'
-import { explainBadLine, Line, parseLine } from './parse.ts'
+import { isDogstatsd, parseEvent, parseServiceCheck } from './dogstatsd.ts'
+import type { Happenings } from './happenings.ts'
+import { explainBad, explainBadLine, Line, nextValue, parseLine, parseRest } from './parse.ts'
 import { nameless, refused } from './series.ts'
+import type { TimedIntake } from './timed.ts'
 
 /** Where a packet came from, as sockets tell it. */
 export interface Sender {
@@ -16,9 +19,23 @@ export interface Sender {
 
 const newline = 0x0a
 const carriageReturn = 0x0d
+const underscore = 0x5f
+
+export interface StatsdIntakeOptions {
+  aggregate: Aggregate
+  /** Takes lines with a time of their own. */
+  timed: TimedIntake
+  /** Takes events and check results. */
+  happenings: Happenings
+  badLines: BadLines
+  clock: Clock
+  stats: Stats
+}
 
 export class StatsdIntake {
   readonly #aggregate: Aggregate
+  readonly #timed: TimedIntake
+  readonly #happenings: Happenings
   readonly #badLines: BadLines
   readonly #clock: Clock
   readonly #line = new Line()
@@ -26,8 +43,10 @@ export class StatsdIntake {
   #packets = 0
   #lines = 0
 
-  constructor(aggregate: Aggregate, badLines: BadLines, clock: Clock, stats: Stats) {
+  constructor({ aggregate, timed, happenings, badLines, clock, stats }: StatsdIntakeOptions) {
     this.#aggregate = aggregate
+    this.#timed = timed
+    this.#happenings = happenings
     this.#badLines = badLines
     this.#clock = clock
     stats.observe('packets_total', () => this.#packets)
@@ -59,15 +78,43 @@ export class StatsdIntake {
 
   #takeLine(bytes: Buffer, start: number, end: number, sender: Sender): void {
     this.#lines++
-    const line = this.#line
-    if (parseLine(bytes, start, end, line)) {
-      const taken = this.#aggregate.add(bytes, line)
-      if (taken === refused) this.#refused(bytes, sender)
-      if (taken !== nameless) return
-      line.badReason = 'name'
-      line.badAt = start
+    if (bytes[start] === underscore && isDogstatsd(bytes, start, end)) {
+      this.#takeHappening(bytes, start, end, sender)
+      return
     }
-    this.#bad(bytes, start, end, sender)
+    const line = this.#line
+    if (parseLine(bytes, start, end, line)) this.#takeSample(bytes, start, end, sender)
+    else this.#bad(bytes, start, end, sender)
+    while (line.restAt !== 0) {
+      if (parseRest(bytes, end, line)) this.#takeSample(bytes, start, end, sender)
+      else this.#bad(bytes, start, end, sender)
+    }
+  }
+
+  #takeSample(bytes: Buffer, start: number, end: number, sender: Sender): void {
+    const line = this.#line
+    do {
+      const taken =
+        line.timestampSeconds < 0 ? this.#aggregate.add(bytes, line) : this.#timed.add(bytes, line, sender.address)
+      if (taken >= 0) continue
+      if (taken === refused) this.#refused(bytes, sender)
+      else if (taken === nameless) {
+        line.badReason = 'name'
+        line.badAt = start
+        this.#bad(bytes, start, end, sender)
+        return
+      }
+    } while (nextValue(bytes, line))
+  }
+
+  #takeHappening(bytes: Buffer, start: number, end: number, sender: Sender): void {
+    const isCheck = bytes[start + 1] === 0x73
+    const parsed = isCheck ? parseServiceCheck(bytes, start, end) : parseEvent(bytes, start, end)
+    if (!parsed.ok) {
+      const { reason, at, expected } = parsed.error
+      this.#badLines.bad(reason, () => `from ${sender.address}, ${explainBad(bytes, start, end, at, expected)}`)
+    } else if ('state' in parsed.value) this.#happenings.addCheck(parsed.value)
+    else this.#happenings.addEvent(parsed.value)
   }
 
   #bad(bytes: Buffer, start: number, end: number, sender: Sender): void {

@@ -68,6 +68,12 @@ const ingest = z.strictObject({
     .strictObject({
       udp: z.union([hostPort, z.literal(false)]).prefault('127.0.0.1:8125'),
       tcp: z.union([hostPort, z.literal(false)]).prefault('127.0.0.1:8125'),
+      /** Tags that stand in names: `name,tag=value` or `name#tag=value`; DogStatsD's own are always understood. */
+      tags: z.enum(['dogstatsd', 'influxdb', 'librato']).default('dogstatsd'),
+      /** How long lines with a time of their own (`|T1700000000`) are waited for. */
+      lateness: duration.prefault('5s'),
+      /** How long the result of a DogStatsD service check stands. */
+      checkInterval: duration.prefault('1m'),
     })
     .prefault({}),
   graphite: z

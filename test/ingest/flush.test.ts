@@ -3,16 +3,14 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { BucketQueue } from '../../src/bus/bucket-queue.ts'
 import type { Bus } from '../../src/bus/bus.ts'
 import { Source } from '../../src/bus/source.ts'
-import { Aggregate } from '../../src/ingest/aggregate.ts'
-import { BadLines } from '../../src/ingest/bad-lines.ts'
 import { type Flushing, startFlushing } from '../../src/ingest/flush.ts'
-import { StatsdIntake } from '../../src/ingest/statsd.ts'
+import type { StatsdIntake } from '../../src/ingest/statsd.ts'
 import { ManualClock } from '../../src/runtime/clock.ts'
 import { Stats } from '../../src/runtime/stats.ts'
 import { until } from '../support/until.ts'
 import { counterTotal, markers, metrics, openWorld, type World } from '../support/world.ts'
+import { openIntake, sender } from './setup.ts'
 
-const sender = { address: '10.0.0.7', port: 5 }
 let world: World
 let clock: ManualClock
 let stats: Stats
@@ -34,8 +32,8 @@ beforeEach(async () => {
   const bus: Bus = Object.create(world.bus, { publish: { value: publish } })
   const source = new Source(bus, { name: 'test', startedMs: 0, intervalMs: 1000 })
   const queue = new BucketQueue({ source, clock, log, stats, bucketsMax: 2 })
-  const aggregate = new Aggregate({ seriesMax: 100 })
-  intake = new StatsdIntake(aggregate, new BadLines(clock, log, stats), clock, stats)
+  const { aggregate, intake: opened } = openIntake({ clock, stats, log })
+  intake = opened
   flushing = startFlushing({
     queue,
     intervalMs: 1000,

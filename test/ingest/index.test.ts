@@ -102,7 +102,7 @@ test('lines over TCP count however the stream is cut, the last one also without 
 test('IPv6 works like IPv4', async () => {
   const anyPort = { host: '::1', port: 0 }
   const { statsdUdp, statsdTcp } = await start((config) => {
-    config.ingest.statsd = { udp: anyPort, tcp: anyPort }
+    Object.assign(config.ingest.statsd, { udp: anyPort, tcp: anyPort })
   })
   await sendUdp(statsdUdp, 'six:1|c')
   await sendTcp(statsdTcp, 'six:2|c\n')
@@ -195,7 +195,7 @@ test('a port in use is refused with the key of the configuration, and nothing st
   const second = (udp: HostPort, tcp: HostPort) =>
     startIngest(
       configFor((config) => {
-        config.ingest.statsd = { udp, tcp }
+        Object.assign(config.ingest.statsd, { udp, tcp })
       }),
       world.context,
     )
@@ -207,7 +207,7 @@ test('a port in use is refused with the key of the configuration, and nothing st
 
 test('statsd sockets that are switched off are not opened, and there is no Graphite source without a way in', async () => {
   const addresses = await start((config) => {
-    config.ingest.statsd = { udp: false, tcp: false }
+    Object.assign(config.ingest.statsd, { udp: false, tcp: false })
     config.ingest.graphite.tcp = false
   })
   expect(addresses).toEqual({})
@@ -255,6 +255,47 @@ test('a late or malformed Graphite line is set aside, counted and shown', async 
   await until(() => metrics(world.entries, 'graphite-lines').some(({ untyped }) => untyped.names.includes('fine')))
   expect(world.logged.some((line) => /old 1 \d+: 1m.* late, ingest.graphite.lateness is 5s/.test(line))).toBe(true)
   expect(world.logged.some((line) => line.includes('column 9: expected a name, a value and a timestamp'))).toBe(true)
+})
+
+test('DogStatsD events and service checks are on the bus as events and check results, in the bucket they came in', async () => {
+  const { statsdUdp } = await start()
+  await sendUdp(statsdUdp, '_e{6,4}:Deploy|v1.2|#process:verifier\n_sc|Redis connection|2|#env:dev|m:timed out')
+  const event = await until(() => world.entries.find((entry) => entry.kind === 'events'))
+  expect(event.key).toBe('events.Deploy')
+  expect(event.message).toMatchObject({
+    name: 'Deploy',
+    tags: { process: 'verifier' },
+    text: 'Deploy: v1.2',
+    sequence: 1,
+  })
+  const checks = await until(() => world.entries.find((entry) => entry.kind === 'checks'))
+  expect(checks.message).toMatchObject({
+    results: [{ name: 'Redis_connection;env=dev', state: 'crit', output: 'timed out', stepMs: 60_000, sequence: 1 }],
+  })
+  const marker = await until(() =>
+    markers(world.entries, 'ingest').find(({ bucketMs }) => bucketMs === event.message.bucketMs),
+  )
+  expect(marker.source).toBe(event.message.source)
+})
+
+test('lines with a time of their own are a source of their own, which begins with the first and lags by the lateness', async () => {
+  const { statsdUdp } = await start((config) => {
+    config.ingest.statsd.lateness = 1000
+  })
+  await until(() => markers(world.entries, 'ingest').length > 0)
+  expect(markers(world.entries, 'ingest-timed')).toEqual([])
+  const seconds = Math.floor(Date.now() / 1000)
+  await sendUdp(statsdUdp, `page.views:15|c|#env:dev|T${seconds}\npage.views:1|c|#env:dev|T${seconds}\nnow:1|c`)
+  const message = await until(() => metrics(world.entries, 'ingest-timed')[0])
+  expect(message.bucketMs).toBe(seconds * 1000)
+  expect([message.counters.names, [...message.counters.sums]]).toEqual([['page.views;env=dev'], [16]])
+  const marker = await until(() =>
+    markers(world.entries, 'ingest-timed').find(({ bucketMs }) => bucketMs >= seconds * 1000),
+  )
+  expect(marker).toMatchObject({ name: 'ingest-timed-test-host', latenessMs: 1000 })
+  await part?.stop()
+  part = undefined
+  await until(() => markers(world.entries, 'ingest-timed').at(-1)?.bye)
 })
 
 test('the part is up within milliseconds', async () => {

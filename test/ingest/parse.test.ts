@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { cleanName } from '../../src/ingest/name.ts'
+import { parseNumber } from '../../src/ingest/number.ts'
 import {
   type BadReason,
-  cleanName,
   counter,
   explainBadLine,
   gauge,
@@ -10,7 +11,6 @@ import {
   lineBytesMax,
   nameBytesMax,
   parseLine,
-  parseNumber,
   set,
   timer,
 } from '../../src/ingest/parse.ts'

@@ -53,7 +53,7 @@ export function configFor(change: (config: Config) => void = () => {}): Config {
   if (!loaded.ok) throw new Error('the default configuration is not valid')
   const config = structuredClone(loaded.value)
   const anyPort = { host: '127.0.0.1', port: 0 }
-  config.ingest.statsd = { udp: anyPort, tcp: anyPort }
+  Object.assign(config.ingest.statsd, { udp: anyPort, tcp: anyPort })
   config.ingest.graphite.tcp = anyPort
   change(config)
   return config

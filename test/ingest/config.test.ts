@@ -1,0 +1,42 @@
+/** The keys under `ingest`: their defaults, and what is refused. */
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loadConfig } from '../../src/runtime/config.ts'
+
+let folder: string
+beforeAll(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-ingest-config-'))
+})
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+function load(text: string) {
+  const file = path.join(folder, 'tocsin.yaml')
+  fs.writeFileSync(file, text)
+  const loaded = loadConfig(file, {})
+  return loaded.ok ? loaded.value.ingest : loaded.error.map(({ message }) => message).join('\n')
+}
+
+test('defaults are those of a lone machine: local ports, no optional way in', () => {
+  expect(load('')).toMatchObject({
+    statsd: { udp: { host: '127.0.0.1', port: 8125 }, tags: 'dogstatsd', lateness: 5000, checkInterval: 60_000 },
+  })
+})
+
+test.each([
+  [
+    'ingest: {statsd: {tags: librato, lateness: 2s, checkInterval: 30s}}',
+    { statsd: { tags: 'librato', lateness: 2000 } },
+  ],
+])('%s is taken', (text, expected) => {
+  expect(load(text)).toMatchObject(expected)
+})
+
+test.each([
+  ['ingest: {statsd: {tags: datadog}}', 'ingest.statsd.tags: '],
+  ['ingest: {statsd: {lateness: 5}}', 'ingest.statsd.lateness: expected a duration'],
+  ['ingest: {statsd: {checkInterval: often}}', 'ingest.statsd.checkInterval: expected a duration'],
+])('%s is refused', (text, problem) => {
+  expect(load(text)).toContain(problem)
+})
