@@ -36,6 +36,13 @@ export class CompiledRule {
     this.scope = new Scope(tree.names, context.groupsMax, context.sources)
   }
 
+  /** True where no series has matched yet, so that a bucket can pass without any work. */
+  get isIdle(): boolean {
+    if (this.scope.groups.count > 0) return false
+    for (const leaf of this.leaves) if (leaf.groups.count > 0 || leaf instanceof BoardLeaf) return false
+    return true
+  }
+
   /** Closes one bucket for everything below the levels. */
   close(atMs: number): void {
     for (const leaf of this.leaves) leaf.fold(atMs)

@@ -111,8 +111,14 @@ export class MetricLeaf extends LeafRun {
   }
 
   finish(atMs: number): void {
-    if (this.leaf.fold === 'silence') return this.#closeSilence(atMs)
-    if (this.#kind === undefined) return this.#closeUnknown(atMs)
+    if (this.leaf.fold === 'silence') {
+      this.#closeSilence(atMs)
+      return
+    }
+    if (this.#kind === undefined) {
+      this.#closeUnknown(atMs)
+      return
+    }
     if (this.#isCount) this.#closeCounts(atMs)
     else this.#closeValues(atMs)
   }
@@ -301,7 +307,8 @@ export class MetricLeaf extends LeafRun {
     for (const count of seen.counts) received += count
     switch (this.leaf.fold) {
       case 'p':
-        return this.#see(group, seen)
+        this.#see(group, seen)
+        return
       case 'min':
       case 'max':
         this.#bucket[at] = foldField(
@@ -424,7 +431,10 @@ export class MetricLeaf extends LeafRun {
   #pushValues(group: number, values: readonly number[], atMs: number): void {
     const window = this.#window as PaneWindow
     const { fold } = this.leaf
-    if (fold === 'p') return this.#distributions?.push(group, atMs, distributionOf(values))
+    if (fold === 'p') {
+      this.#distributions?.push(group, atMs, distributionOf(values))
+      return
+    }
     for (const value of values) {
       this.#fields.fill(value)
       if (fold === 'stddev') {
@@ -472,7 +482,10 @@ export class MetricLeaf extends LeafRun {
     this.#touched.clear()
     this.#seriesSpans.clear()
     const isInstant = this.leaf.overMs === 0 && coarseMs > stepMs
-    if (isInstant) return this.#closeInstant(atMs, coarseMs)
+    if (isInstant) {
+      this.#closeInstant(atMs, coarseMs)
+      return
+    }
     const { buckets } = window.at(atMs)
     const coarse = Math.max(1, (buckets * stepMs) / coarseMs)
     for (const group of this.groups.sorted()) this.out[group] = this.#valueResult(group, atMs, coarse, buckets)

@@ -126,8 +126,9 @@ export class RuleRun implements StateBoard {
 
   /** Closes one bucket; `isRetired` tells which groups an event ended. */
   close(atMs: number, isRetired?: (names: readonly string[], values: readonly string[]) => boolean): Transition[] {
-    this.compiled.close(atMs)
     this.lastBucketMs = atMs
+    if (this.compiled.isIdle) return []
+    this.compiled.close(atMs)
     const transitions: Transition[] = []
     for (const group of this.compiled.scope.groups.sorted()) this.#stepGroup(group, atMs, transitions)
     this.#forget(atMs, isRetired ?? (() => false), transitions)

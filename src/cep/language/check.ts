@@ -173,7 +173,7 @@ export class RuleChecker {
     let left = sentence.condition
     for (let through = 0; left.kind === 'name' && through < 100; through++) {
       const source = this.#lets.get(left.name)
-      if (!source?.expression || source.expression.kind !== 'compare') break
+      if (source?.expression?.kind !== 'compare') break
       left = { ...source.expression, ...{ start: left.start, end: left.end } }
     }
     if (left.kind !== 'compare') {
@@ -453,7 +453,10 @@ export class RuleChecker {
       if (!literal.literal || other.literal) continue
       const isZero = literal.node.op === 'constant' && literal.node.value === 0
       if (isZero && literal.literal.unit === '') return
-      if (other.unit.isUnknown) return this.#noteUnknown(literal, other, range)
+      if (other.unit.isUnknown) {
+        this.#noteUnknown(literal, other, range)
+        return
+      }
       if (literal.literal.unit !== '') continue
       if (isPlain(other.unit) || (other.unit.count === 1 && other.unit.time === 0 && other.unit.data === 0)) return
       const examples = unitExamples(other.unit)

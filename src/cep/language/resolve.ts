@@ -38,11 +38,8 @@ export class Resolver {
   #addRule(rule: RawRule): void {
     const other = this.#raw.get(rule.name)
     if (other) {
-      return reportWhole(
-        rule.at,
-        `a rule called ${rule.name} stands already in ${other.file.path}:${other.line}`,
-        'name',
-      )
+      reportWhole(rule.at, `a rule called ${rule.name} stands already in ${other.file.path}:${other.line}`, 'name')
+      return
     }
     this.#raw.set(rule.name, rule)
   }

@@ -99,9 +99,14 @@ function readEntry(file: SourceFile, item: unknown, into: CatalogueEntry[]): voi
     reportRange(match, { start: parsed.error.column - 1, end: parsed.error.column }, 'syntax', parsed.error.message)
     return
   }
-  if (!kinds.includes(kind.text as SeriesKind)) return reportWhole(kind, `expected a kind: ${kinds.join(', ')}`)
-  if (unit && !catalogueUnits.includes(unit.text))
-    return reportWhole(unit, `expected a unit: ${catalogueUnits.join(' ')}`)
+  if (!kinds.includes(kind.text as SeriesKind)) {
+    reportWhole(kind, `expected a kind: ${kinds.join(', ')}`)
+    return
+  }
+  if (unit && !catalogueUnits.includes(unit.text)) {
+    reportWhole(unit, `expected a unit: ${catalogueUnits.join(' ')}`)
+    return
+  }
   const stepMs = readDuration(file, found.get('step'), 'step')
   into.push({ pattern: parsed.value, kind: kind.text as SeriesKind, unitText: unit?.text ?? '', stepMs })
 }
@@ -173,7 +178,8 @@ function readRuleKey(file: SourceFile, rule: RawRule, key: (typeof ruleKeys)[num
       return
     }
     case 'slo':
-      return readSlo(file, rule, node)
+      readSlo(file, rule, node)
+      return
     case 'hide when': {
       const where = text()
       const expression = where && attempt(where, () => parseExpression(where.text))
@@ -250,10 +256,14 @@ function readSlo(file: SourceFile, rule: RawRule, node: unknown): void {
   }
   if (!/^\d+(\.\d+)?% over \d+d$/.test(target.text)) {
     rule.isWhole = false
-    return reportWhole(target, 'expected a target such as 99.9% over 30d')
+    reportWhole(target, 'expected a target such as 99.9% over 30d')
+    return
   }
   const least = found.has('at least') ? textOf(file, found.get('at least'), 'at least') : undefined
-  if (least && !/^[1-9]\d*$/.test(least.text)) return reportWhole(least, 'expected a whole number of bad requests')
+  if (least && !/^[1-9]\d*$/.test(least.text)) {
+    reportWhole(least, 'expected a whole number of bad requests')
+    return
+  }
   rule.slo = { bad, all, target, least: Number(least?.text ?? 0) }
 }
 
