@@ -26,18 +26,16 @@ describe.each([...filesOf('.'), ...filesOf('conformance')])('$path', ({ path: na
     expect(loaded.tests.length).toBeGreaterThan(0)
   })
 
-  it.each(loaded.tests.map((test) => ({ ...test, rule: test.rule ?? 'over several rules' })))(
-    '$rule: $name',
-    (test) => {
-      const { problems, mismatches } = runTest(test, loaded, text)
-      expect(problems.map(formatRuleProblem)).toEqual([])
-      const differences = mismatches.map(({ rule, groupKey, expected, came }) => [
-        `${rule} ${groupKey}`,
-        ...(expected ? diffTimelines(expected, came) : [`must stay ok: ${formatTimeline(came)}`]),
-      ])
-      expect(differences.flat().join('\n')).toBe('')
-    },
-  )
+  const cases = loaded.tests.map((test) => ({ test, title: `${test.rule ?? 'over several rules'}: ${test.name}` }))
+  it.each(cases)('$title', ({ test }) => {
+    const { problems, mismatches } = runTest(test, loaded, text)
+    expect(problems.map(formatRuleProblem)).toEqual([])
+    const differences = mismatches.map(({ rule, groupKey, expected, came }) => [
+      `${rule} ${groupKey}`,
+      ...(expected ? diffTimelines(expected, came) : [`must stay ok: ${formatTimeline(came)}`]),
+    ])
+    expect(differences.flat().join('\n')).toBe('')
+  })
 })
 
 describe('a file that is wrong is refused where it is wrong', () => {
