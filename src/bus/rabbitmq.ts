@@ -2,8 +2,8 @@
  * RabbitMQ bus: the production adapter. What stands on the broker is in rabbitmq/topology.ts.
  *
  * Opening never waits for the broker: with the broker away or refusing, `problem` says so, everything keeps being tried
- * (backoff up to 5 s) and what is published waits, bounded. Two connections are used, so that a broker that stops
- * taking messages still gives some: one for publishing, one for reading and locks.
+ * (backoff up to 5 s) and what is published waits, bounded. Two connections are used, one for publishing, one for reading
+ * and locks: a broker short of memory or disk stops listening to connections that publish, and only to those.
  */
 import type { Envelope, Hops, Key, KindOf, LogEntry, LogName, Messages } from '../model/message.ts'
 import type { Status } from '../model/status.ts'
@@ -110,7 +110,9 @@ class RabbitBus implements Bus {
   async lock(role: string, signal?: AbortSignal): Promise<Lock> {
     if (this.#closed) throw new BusError('the bus is closed')
     const stop = () => claim.end()
-    const claim = new LockClaim(this.#reading, this.#topology, role, () => this.#open.delete(stoppable))
+    const claim = new LockClaim(this.#reading, this.#publisher, this.#topology, role, () =>
+      this.#open.delete(stoppable),
+    )
     const stoppable = { stop }
     this.#open.add(stoppable)
     if (signal?.aborted) void stop()
@@ -130,13 +132,18 @@ class RabbitBus implements Bus {
     const isEnded = await Promise.race([ended, sleep(endWaitMs, clock, giveUp.signal)])
     giveUp.abort()
     if (!isEnded) log.warn('closing the bus without waiting for a handler or for the broker any longer')
-    // Whatever still hangs: nobody may wait for a confirmation any more.
+    // Whatever still hangs: nobody may wait for a confirmation any more, and no connection may come back.
     this.#publisher.refuse()
+    if (!isEnded) await this.#disconnect()
   }
 
   async #end(): Promise<void> {
     await Promise.all([...this.#open].map((one) => one.stop()))
     await this.#publisher.close()
+    await this.#disconnect()
+  }
+
+  async #disconnect(): Promise<void> {
     await Promise.all([this.#publishing.close(), this.#reading.close()])
   }
 

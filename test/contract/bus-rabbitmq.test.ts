@@ -303,6 +303,39 @@ describe.skipIf(!rabbitmqInstalled())('the bus on RabbitMQ', () => {
       await until(() => bus.problem === undefined)
     })
 
+    it('says when the broker takes nothing, short of memory; what is published waits, reading and locks go on', async () => {
+      const { bus } = await open()
+      const text = 'x'.repeat(1000)
+      await Promise.all(upTo(2000).map((hash) => bus.publish('rules', rules(hash, text))))
+      const lock = await bus.lock('cep')
+      let lost = false
+      void lock.lost.then(() => {
+        lost = true
+      })
+      const second = await open({ instance: 'second' })
+      let read = 0
+      const { promise: gate, resolve: letGo } = Promise.withResolvers<void>()
+      const reader = second.bus.readLog('engine-log', 'first', async () => {
+        if (++read === 10) await gate
+      })
+      await until(() => read === 10)
+      await rabbitmq.control('set_vm_memory_high_watermark', 'absolute', '1')
+      try {
+        const waiting = publish(bus, upTo(5, 2000))
+        await until(() => bus.problem?.match(/^RabbitMQ at .* takes nothing now \(low on memory\)$/))
+        letGo()
+        await until(() => read === 2000)
+        await new Promise((resolve) => setTimeout(resolve, 4000)) // Longer than the lease of a lock.
+        expect(lost).toBe(false)
+        await rabbitmq.control('set_vm_memory_high_watermark', 'absolute', '1GB')
+        await waiting
+      } finally {
+        await rabbitmq.control('set_vm_memory_high_watermark', 'absolute', '1GB')
+      }
+      await reader.caughtUp()
+      expect([read, bus.problem]).toEqual([2005, undefined])
+    })
+
     it('keeps no clock and no status for later', async () => {
       const { proxy, bus, stats } = await openBehindProxy()
       await publish(bus, ['0'])

@@ -4,15 +4,18 @@
  *
  * A node takes 4–5 s to start. Start one per test file in `beforeAll` and give each test its own vhost.
  */
+import { execFile } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { type Guarded, type GuardedProcess, guard } from './guard.ts'
 import { freePort } from './ports.ts'
 import { until } from './until.ts'
 
 /** Debian's scripts themselves: the wrappers in /usr/sbin change user, cookie and directory. */
 const server = '/usr/lib/rabbitmq/bin/rabbitmq-server'
+const controller = '/usr/lib/rabbitmq/bin/rabbitmqctl'
 
 export interface Rabbitmq {
   host: string
@@ -26,6 +29,8 @@ export interface Rabbitmq {
   /** Closes every connection to the vhost of `url`, as an operator would; resolves with how many there were. */
   closeConnections(url: string): Promise<number>
   deleteQueue(url: string, queue: string): Promise<void>
+  /** Runs rabbitmqctl on the node, such as `control('set_vm_memory_high_watermark', '0')`. */
+  control(...args: string[]): Promise<void>
   /** SIGKILL: nothing is flushed or said. */
   kill(): Promise<void>
   /** Orderly end of the node; `restart` brings it back, `end` is for good. */
@@ -126,6 +131,10 @@ class Node implements Rabbitmq {
 
   async deleteQueue(url: string, queue: string): Promise<void> {
     await this.manage('DELETE', `/queues/${vhostOf(url)}/${encodeURIComponent(queue)}`)
+  }
+
+  async control(...args: string[]): Promise<void> {
+    await promisify(execFile)(controller, ['-q', ...args], { env: this.#environment })
   }
 
   async kill(): Promise<void> {

@@ -12,13 +12,15 @@ import { type Channel, type ConfirmChannel, connect, type RecoveringChannelModel
 import { type Clock, sleep } from '../../runtime/clock.ts'
 import { connectionTrouble, type Problems } from './problems.ts'
 
-/** Both sides take the other for dead when they have heard nothing for two of these. */
-export const heartbeatSeconds = 2
+/** Both sides take the other for dead when they have heard nothing for two of these; lock.ts relies on it. */
+const heartbeatSeconds = 2
 const connectTimeoutMs = 5000
 const delayFirstMs = 100
 const delayMaxMs = 5000
 /** A channel that stood this long is taken for sound: its next loss is a new story, repaired without delay. */
 const soundAfterMs = 10_000
+/** What is missing may be about to be made anew; after so many failures in a row it is said. */
+const failuresUnsaid = 3
 
 export interface ConnectionOptions {
   url: string
@@ -65,7 +67,10 @@ export class Connection {
 
   /** A channel of the present connection or the next one; rejects when the connection fails on the way. */
   async channel(): Promise<ConfirmChannel> {
-    return (await this.#model).createConfirmChannel()
+    const channel = await (await this.#model).createConfirmChannel()
+    // Without a listener the process would end; whoever uses the channel sees that it closes.
+    channel.on('error', () => {})
+    return channel
   }
 
   /** Set until the first connection stands, for as long as nothing worse is known. */
@@ -76,11 +81,14 @@ export class Connection {
   /** Lets go of everything, within about two seconds also when the broker does not answer. */
   async close(): Promise<void> {
     this.#closed = true
-    const giveUp = new AbortController()
-    const bound = sleep(2000, this.clock, giveUp.signal)
-    const closed = Promise.all([...this.#kept].map((kept) => kept.stop())).then(async () => (await this.#model).close())
-    await Promise.race([closed.catch(() => {}), bound])
-    giveUp.abort()
+    await this.#atMost(1000, Promise.all([...this.#kept].map((kept) => kept.stop())))
+    await this.#atMost(1000, (await this.#model).close())
+  }
+
+  async #atMost(durationMs: number, work: Promise<unknown>): Promise<void> {
+    const done = new AbortController()
+    await Promise.race([work.catch(() => {}), sleep(durationMs, this.clock, done.signal)])
+    done.abort()
   }
 
   #listen(model: RecoveringChannelModel, url: string): void {
@@ -127,6 +135,8 @@ export class KeptChannel {
   readonly #running: Promise<void>
   readonly #onStop: () => void
   #restart: (() => void) | undefined
+  /** In a row. */
+  #failures = 0
 
   constructor(connection: Connection, options: KeptChannelOptions, onStop: () => void) {
     this.#connection = connection
@@ -191,7 +201,10 @@ export class KeptChannel {
       reason = error
     })
     const built = build(channel).then(
-      () => problems.good(name),
+      () => {
+        this.#failures = 0
+        problems.good(name)
+      },
       (error: Error) => {
         reason ??= error
         this.restart()
@@ -202,9 +215,17 @@ export class KeptChannel {
     lost?.()
     await closeChannel(channel)
     await built
-    if (reason && isRefusal(reason) && !this.#stopping.signal.aborted) {
+    if (reason && this.#isWorthSaying(reason)) {
       problems.bad(name, { kind: `${name} refused`, text: `RabbitMQ refuses ${name}: ${plainRefusal(reason)}` })
     }
+  }
+
+  /** The broker said no and will say it again, as opposed to having gone away, or to a queue that was just deleted. */
+  #isWorthSaying(reason: Error): boolean {
+    this.#failures++
+    if (this.#stopping.signal.aborted) return false
+    const { code } = reason as { code?: unknown }
+    return typeof code === 'number' && code >= 400 && (code !== 404 || this.#failures >= failuresUnsaid)
   }
 }
 
@@ -217,12 +238,6 @@ async function closeChannel(channel: Channel): Promise<void> {
   }
 }
 
-/** The broker said no, as opposed to having gone away. */
-function isRefusal(error: Error): boolean {
-  const { code } = error as { code?: unknown }
-  return typeof code === 'number' && code >= 400 && code < 600 && code !== 404
-}
-
 /** `Operation failed: QueueDeclare; 403 (ACCESS-REFUSED) with message "…"` → the quoted message. */
 function plainRefusal(error: Error): string {
   return /with message "(.*)"/s.exec(error.message)?.[1] ?? error.message
@@ -230,6 +245,6 @@ function plainRefusal(error: Error): string {
 
 function withHeartbeat(url: string): string {
   const parsed = new URL(url)
-  if (!parsed.searchParams.has('heartbeat')) parsed.searchParams.set('heartbeat', String(heartbeatSeconds))
+  parsed.searchParams.set('heartbeat', String(heartbeatSeconds))
   return parsed.href
 }

@@ -2,17 +2,19 @@
  * Lock: leadership of a role, held by being the single active consumer of a quorum queue.
  *
  * The active consumer alone is given a token, so to have one is to lead. Tokens carry nothing and more than one do no
- * harm: the queue keeps at most one that is not taken, and everyone who waits puts one there now and then, so leadership
- * cannot be lost with a token.
+ * harm: the queue keeps at most one that is not taken, and everyone who wants or has the lock puts one there now and
+ * then, so leadership cannot be lost with a token.
  *
- * The holder does not trust silence: every second it exchanges its token for a new one, and when none has come for
- * `leaseMs` it takes the lock for lost. That is sooner than the broker gives the lock to another, which takes it two
- * heartbeats of silence, so there are never two holders, also when a network or a process hangs.
+ * The holder does not trust silence: every second it gives its token back, which as the active consumer it gets again
+ * at once. When none has come for `leaseMs` it takes the lock for lost. That is sooner than the broker gives the lock to
+ * another, which takes two heartbeats of silence, so there are never two holders, also when a network or a process hangs.
  */
+import { randomUUID } from 'node:crypto'
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib'
 import { interval, type Subscription } from 'rxjs'
 import { BusError, type Lock } from '../bus.ts'
 import type { Connection, KeptChannel } from './connection.ts'
+import type { Publisher } from './publisher.ts'
 import { declareLock, type Topology } from './topology.ts'
 
 const renewEveryMs = 1000
@@ -24,6 +26,7 @@ export class LockClaim {
   /** Resolves when this process leads; rejects with BusError when the claim is given up first. */
   readonly acquired: Promise<Lock>
   readonly #connection: Connection
+  readonly #publisher: Publisher
   readonly #role: string
   readonly #kept: KeptChannel
   readonly #acquired = Promise.withResolvers<Lock>()
@@ -39,8 +42,9 @@ export class LockClaim {
   #isHeld = false
   #ended = false
 
-  constructor(connection: Connection, topology: Topology, role: string, onEnd: () => void) {
+  constructor(connection: Connection, publisher: Publisher, topology: Topology, role: string, onEnd: () => void) {
     this.#connection = connection
+    this.#publisher = publisher
     this.#role = role
     this.#onEnd = onEnd
     this.acquired = this.#acquired.promise
@@ -69,7 +73,7 @@ export class LockClaim {
     await channel.prefetch(1)
     this.#channel = channel
     this.#askedMs = this.#connection.clock.now()
-    this.#putToken()
+    this.#putToken({ live: false })
     await channel.consume(this.#queue, (message) => (message ? this.#onToken(message) : this.#kept.restart()))
   }
 
@@ -84,31 +88,27 @@ export class LockClaim {
 
   #everySecond(seconds: number): void {
     const nowMs = this.#connection.clock.now()
-    if (this.#isHeld && nowMs - this.#provenMs >= leaseMs) void this.end()
-    else if (this.#isHeld) this.#renew(nowMs)
-    else if ((seconds + 1) % (tokenEveryMs / renewEveryMs) === 0) this.#putToken()
+    if (this.#isHeld && nowMs - this.#provenMs >= leaseMs) return void this.end()
+    if (this.#isHeld) this.#renew(nowMs)
+    if (this.#channel && seconds % (tokenEveryMs / renewEveryMs) === 0) this.#putToken({ live: true })
   }
 
-  /** The new token is put before the old one is given back, so that the queue is never without. */
   #renew(nowMs: number): void {
-    if (!this.#token || !this.#channel) return
-    this.#putToken()
     const token = this.#token
+    if (!token || !this.#channel) return
     this.#token = undefined
     this.#askedMs = nowMs
     try {
-      this.#channel.ack(token)
+      this.#channel.nack(token, false, true)
     } catch {
       // The channel has just closed and `lost` is about to say so.
     }
   }
 
-  #putToken(): void {
-    try {
-      this.#channel?.sendToQueue(this.#queue, Buffer.alloc(0), { persistent: true })
-    } catch {
-      // As above.
-    }
+  /** The first waits until the broker takes it; the ones now and then do not. */
+  #putToken({ live }: { live: boolean }): void {
+    const token = { exchange: '', key: this.#queue, id: randomUUID(), body: Buffer.alloc(0), unheard: true, live }
+    this.#publisher.publish(token).catch(() => {})
   }
 
   #onChannelLost(): void {

@@ -84,9 +84,9 @@ export class LogReader implements Reader {
   }
 
   async #build(channel: ConfirmChannel): Promise<void> {
-    const { connection, topology } = this.#with
+    const { connection, publisher, topology } = this.#with
     await declareLogs(connection, channel, topology)
-    const range = await streamRange(connection, this.#queue)
+    const range = await streamRange(connection, publisher, this.#queue)
     await this.#idle
     const start = this.#startIn(range)
     this.#channel = channel

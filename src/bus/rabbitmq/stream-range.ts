@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib'
 import type { Connection } from './connection.ts'
+import type { Publisher } from './publisher.ts'
 
 /** The AMQP type property of messages that are not for parts. */
 export const barrierType = 'barrier'
@@ -16,14 +17,16 @@ export interface StreamRange {
   end: number
 }
 
-export async function streamRange(connection: Connection, queue: string): Promise<StreamRange> {
+export async function streamRange(connection: Connection, publisher: Publisher, queue: string): Promise<StreamRange> {
   const channel = await connection.channel()
   try {
     const token = randomUUID()
     const isOurs = ({ properties }: ConsumeMessage) => properties.messageId === token
     const end = offsetOf(channel, queue, 'next', isOurs)
     await end.attached
-    channel.sendToQueue(queue, Buffer.from(token), { messageId: token, type: barrierType, persistent: true })
+    // By the publisher: a connection that publishes is one that a broker short of memory does not listen to.
+    const barrier = { exchange: '', key: queue, id: token, body: Buffer.from(token), type: barrierType }
+    publisher.publish(barrier).catch(() => {})
     const endOffset = await end.found
     const first = offsetOf(channel, queue, 'first', () => true)
     await first.attached
