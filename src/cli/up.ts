@@ -39,9 +39,7 @@ export async function runParts(names: readonly PartName[], config: Config, edges
   const running: { name: PartName; part: Part }[] = []
   const stop = async () => {
     for (const { name, part } of running.splice(0).reverse()) {
-      const late = sleep(stopMsMax, clock).then(() => 'late')
-      const ended = part.stop().catch((error: Error) => log.error(`${name} did not stop cleanly: ${error.message}`))
-      if ((await Promise.race([ended, late])) === 'late') log.error(`${name} did not stop within ${stopMsMax / 1000} s`)
+      await stopWithin(stopMsMax, name, part, edges)
     }
     await bus.close()
   }
@@ -63,6 +61,17 @@ export async function runParts(names: readonly PartName[], config: Config, edges
       await stop()
     },
   }
+}
+
+/** Stops one part; after `limitMs` the others stop without it. */
+async function stopWithin(limitMs: number, name: PartName, part: Part, { clock, log }: Edges): Promise<void> {
+  const ended = new AbortController()
+  const late = sleep(limitMs, clock, ended.signal).then(() => {
+    if (!ended.signal.aborted) log.error(`${name} did not stop within ${limitMs / 1000} s`)
+  })
+  const stopped = part.stop().catch((error: Error) => log.error(`${name} did not stop cleanly: ${error.message}`))
+  await Promise.race([stopped, late])
+  ended.abort()
 }
 
 async function openBus(config: Config, from: { clock: Clock; log: Log; instance: string }): Promise<Bus> {
