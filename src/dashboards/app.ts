@@ -1,5 +1,4 @@
 /** App: what surrounds the routes: security headers, pages, and answers to bad requests, which are counted. */
-import fs from 'node:fs'
 import path from 'node:path'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import type { Log } from '../runtime/log.ts'
@@ -77,11 +76,10 @@ function servePages(app: Express, web: string | undefined): void {
     })
     return
   }
-  const page = fs.readFileSync(path.join(web, 'index.html'))
   app.use('/assets', express.static(path.join(web, 'assets'), { immutable: true, maxAge: '1y', index: false }))
   app.use(express.static(web, { index: false, maxAge: '1h' }))
   app.get(pages, (_request, response) => {
-    response.set('cache-control', 'no-cache').type('text/html').send(page)
+    response.sendFile('index.html', { root: web, cacheControl: false, headers: { 'cache-control': 'no-cache' } })
   })
 }
 

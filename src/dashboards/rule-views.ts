@@ -5,7 +5,17 @@ import { silentMs } from './status-memory.ts'
 import type { GroupView, RuleState, RuleView } from './view.ts'
 
 /** The gravest first: a rule's state is that of its gravest group. */
-export const gravity: readonly RuleState[] = ['stopped', 'crit', 'warn', 'pending', 'blind', 'nodata', 'unknown', 'ok']
+export const gravity: readonly RuleState[] = [
+  'stopped',
+  'crit',
+  'warn',
+  'pending',
+  'blind',
+  'nodata',
+  'unknown',
+  'ok',
+  'empty',
+]
 
 export function viewRules(engine: EngineView | undefined, nowMs: number): RuleView[] {
   if (!engine) return []
@@ -37,7 +47,7 @@ export function viewRule({ name, file, stepMs, problem, groupCount, groups }: Ru
     const state = stateOfGroup(group)
     counts[state] = (counts[state] ?? 0) + 1
   }
-  const gravest = gravity.find((state) => counts[state] !== undefined) ?? 'unknown'
+  const gravest = gravity.find((state) => counts[state] !== undefined) ?? 'empty'
   const state = !isKnown ? 'unknown' : problem !== undefined ? 'stopped' : gravest
   return { name, file, state, stepMs, groupCount, counts, ...(problem !== undefined && { problem }) }
 }

@@ -126,6 +126,7 @@ function whyNothingIsSeen(engine: EngineView | undefined, nowMs: number): string
   const lag = nowMs - engine.lastBucketMs
   if (lag > engineLagMaxMs) return [`the engine's last bucket is ${seconds(lag)} old`]
   if (!engine.sources.some(({ state }) => state === 'live')) return ['no source is sending data']
+  if (engine.rules.every(({ groupCount }) => groupCount === 0)) return ['no rule has seen a series yet']
   return []
 }
 

@@ -62,7 +62,7 @@ export interface SourceView {
   latenessMs: number
 }
 
-export type RuleState = 'ok' | 'pending' | 'warn' | 'crit' | 'nodata' | 'blind' | 'stopped' | 'unknown'
+export type RuleState = 'ok' | 'pending' | 'warn' | 'crit' | 'nodata' | 'blind' | 'stopped' | 'unknown' | 'empty'
 
 export interface RuleView {
   name: string

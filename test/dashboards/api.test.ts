@@ -134,7 +134,7 @@ describe('alerts', () => {
 })
 
 describe('rules', () => {
-  test('a rule whose group is blind is blind, never ok; one without any group is unknown', async () => {
+  test('a rule whose group is blind is blind, never ok; one without any group says so', async () => {
     feed = await openFeed()
     await sayAll(feed.bus, [
       rule('sees', [group('a')]),
@@ -147,7 +147,7 @@ describe('rules', () => {
     expect(Object.fromEntries(rules.map(({ name, state }) => [name, state]))).toEqual({
       sees: 'ok',
       is_blind: 'blind',
-      has_nothing: 'unknown',
+      has_nothing: 'empty',
       threw: 'stopped',
       waits: 'pending',
     })

@@ -3,6 +3,7 @@ import type { AlertView } from '../view.ts'
 import { Link, ruleHref } from './address.tsx'
 import { Level } from './level.tsx'
 import { Lasted, Since } from './relative.tsx'
+import { Runbook } from './runbook.tsx'
 import { Sparkline } from './sparkline.tsx'
 
 export function AlertRow({ alert, value }: { alert: AlertView; value: string | undefined }) {
@@ -25,9 +26,7 @@ export function AlertRow({ alert, value }: { alert: AlertView; value: string | u
           {runbook && (
             <>
               {' · '}
-              <a href={runbook} rel="noreferrer noopener">
-                runbook
-              </a>
+              <Runbook place={runbook}>runbook</Runbook>
             </>
           )}
           {Object.entries(tags).map(([name, text]) => (

@@ -10,6 +10,7 @@ const words: Readonly<Record<RuleState | 'resolved' | 'forgotten', string>> = {
   blind: 'blind',
   stopped: 'stopped',
   unknown: 'unknown',
+  empty: 'no series',
   resolved: 'resolved',
   forgotten: 'forgotten',
 }
@@ -19,7 +20,8 @@ const meanings: Partial<Record<keyof typeof words, string>> = {
   nodata: 'its series stopped arriving',
   blind: 'all sources that feed it are dead: it can neither raise nor clear',
   stopped: 'the rule failed and was stopped; the others run on',
-  unknown: 'nothing has been evaluated yet, or the engine is silent',
+  unknown: 'the engine is silent, so nobody knows',
+  empty: 'no series has matched it yet, so it watches nothing',
   forgotten: 'the group fell silent for so long that it was dropped',
 }
 
@@ -70,6 +72,9 @@ const shapes: Readonly<Record<keyof typeof words, preact.JSX.Element>> = {
   ),
   stopped: <path d="M2.5 2.5l7 7m0-7l-7 7" stroke="currentColor" stroke-width="2" />,
   unknown: ring,
+  empty: (
+    <circle cx="6" cy="6" r="4.2" fill="none" stroke="currentColor" stroke-width="1.6" stroke-dasharray="1.6 2.2" />
+  ),
   resolved: <path d="M2 6.4 4.8 9.2 10 3.2" fill="none" stroke="currentColor" stroke-width="1.8" />,
   forgotten: ring,
 }

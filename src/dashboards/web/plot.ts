@@ -130,9 +130,10 @@ function seriesOf({ data, isStacked, off, highlight }: PlotProps, colour: (name:
   })
 }
 
-/** A hole this wide is only the time between two reports, or one that came late. */
-function bridgedPixels({ bbox }: uPlot, { size }: GraphData, every: number): number {
-  return ((every + 2) * bbox.width) / Math.max(1, size - 1)
+/** A hole this wide is only the time between two reports or, by the second, a few that came late. */
+function bridgedPixels({ bbox }: uPlot, { size, stepMs }: GraphData, every: number): number {
+  const late = stepMs < 10_000 ? 4 : 0.5
+  return ((every + late) * bbox.width) / Math.max(1, size - 1)
 }
 
 /** Each line of a stack is filled down to the one before it. */

@@ -10,6 +10,7 @@ import { Level } from './level.tsx'
 import { type Range, RangePicker, useRange } from './range.tsx'
 import { Since } from './relative.tsx'
 import { ReceiptList, TransitionList } from './rule-history.tsx'
+import { Runbook } from './runbook.tsx'
 import { useEvents, useKnown, usePageEvent } from './stream.ts'
 import { serverNow } from './time.ts'
 
@@ -80,9 +81,7 @@ function Sentences({ told: { levels, say, runbook }, file }: { told: Told; file:
         <div>
           <dt>runbook</dt>
           <dd>
-            <a href={runbook} rel="noreferrer noopener">
-              {runbook}
-            </a>
+            <Runbook place={runbook} />
           </dd>
         </div>
       )}

@@ -7,7 +7,7 @@ import { Level, wordOf } from './level.tsx'
 import { Since } from './relative.tsx'
 import { type Known, useKnown } from './stream.ts'
 
-const order: readonly RuleState[] = ['crit', 'warn', 'stopped', 'pending', 'blind', 'nodata', 'unknown', 'ok']
+const order: readonly RuleState[] = ['crit', 'warn', 'stopped', 'pending', 'blind', 'nodata', 'unknown', 'ok', 'empty']
 
 export function RulesPage() {
   const known = useKnown()
