@@ -190,9 +190,8 @@ export class Simulation {
 
   #probeOne(slot: Slot, atMs: number): Slot {
     const check = this.#scene.checks.find(({ name }) => name === slot.name) as HttpCheck
-    const tookMs = this.#probeMs(check, atMs)
-    const state = tookMs === undefined ? 'ok' : 'crit'
-    const endedMs = atMs + (tookMs ?? 2)
+    const { state, tookMs } = this.#probeResult(check, atMs)
+    const endedMs = atMs + tookMs
     this.#results.push({
       name: check.name,
       sequence: ++this.#sequence,
@@ -206,14 +205,18 @@ export class Simulation {
     return end(begin(slot, atMs), state, endedMs)
   }
 
-  /** How long a probe takes to fail; undefined when it does not. */
-  #probeMs({ url, timeoutMs }: HttpCheck, atMs: number): number | undefined {
-    const name = this.#scene.broken?.process
-    if (!name || !url.startsWith(`${addressOf(name, this.#scene.portBase)}/__heartbeat__`)) return undefined
-    const fault = this.#fault(name, atMs)
-    if (fault?.kind === 'kill') return 2
-    if (fault?.kind === 'hang') return timeoutMs
-    return fault?.kind === 'dependency' && url.includes('deep') ? 2 : undefined
+  /** A hung process that wakes up in time still answers. */
+  #probeResult({ url, timeoutMs }: HttpCheck, atMs: number): { state: 'ok' | 'crit'; tookMs: number } {
+    const { broken, brokenMs, portBase } = this.#scene
+    const ok = { state: 'ok', tookMs: 2 } as const
+    if (!broken || !url.startsWith(`${addressOf(broken.process, portBase)}/__heartbeat__`)) return ok
+    const fault = this.#fault(broken.process, atMs)
+    if (fault?.kind === 'hang') {
+      const healsInMs = brokenMs + fault.forMs - atMs
+      return healsInMs < timeoutMs ? { state: 'ok', tookMs: healsInMs } : { state: 'crit', tookMs: timeoutMs }
+    }
+    const isBad = fault?.kind === 'kill' || (fault?.kind === 'dependency' && url.includes('deep'))
+    return isBad ? { state: 'crit', tookMs: 2 } : ok
   }
 
   #marker(name: string): Messages['markers'] {
