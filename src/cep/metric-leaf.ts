@@ -160,6 +160,8 @@ export class MetricLeaf extends LeafRun {
   #observe(point: PointKind): void {
     this.#observed = point
     if (this.#kind === undefined) this.#kind = point === 'untyped' ? 'gauge' : point
+    // A gauge may not be rated: an undeclared number under rate is an ever-growing counter.
+    if (this.#kind === 'gauge' && this.leaf.fold === 'rate') this.#kind = 'counter'
     if (this.#kind === 'counter' && this.leaf.fold !== 'rate') this.#kind = 'gauge'
     this.#prepare()
   }
@@ -536,12 +538,19 @@ export class MetricLeaf extends LeafRun {
   /** Without `over`, where values stand longer than a step: each series' last value, as long as it stands. */
   #closeInstant(atMs: number, standsMs: number): void {
     const values = new Map<number, number[]>()
+    let last = -1
     for (const input of this.inputs.order()) {
-      if ((this.#inputAtMs[input] as number) <= atMs - standsMs) continue
+      const inputMs = this.#inputAtMs[input] as number
+      if (inputMs <= atMs - standsMs) continue
       const group = this.inputs.group[input] as number
-      const list = values.get(group)
-      if (list) list.push(this.#inputValue[input] as number)
-      else values.set(group, [this.#inputValue[input] as number])
+      const list = values.get(group) ?? []
+      values.set(group, list)
+      // Of one series that two sources sent, such as before and after a restart, the newer value stands.
+      const isSame =
+        last >= 0 && this.inputs.group[last] === group && this.inputs.series[last] === this.inputs.series[input]
+      if (!isSame) list.push(this.#inputValue[input] as number)
+      else if (inputMs >= (this.#inputAtMs[last] as number)) list[list.length - 1] = this.#inputValue[input] as number
+      last = input
     }
     const { fold, percent } = this.leaf
     for (const group of this.groups.sorted()) {

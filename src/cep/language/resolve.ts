@@ -106,8 +106,8 @@ export class Resolver {
     }))
     let isFine = raw.isWhole && results.every(({ typed }) => typed !== undefined)
     for (const [name, { expression }] of raw.lets) {
-      if (expression && caught(() => checker.letValue(name)) === undefined && !isBareSelector(expression))
-        isFine = false
+      // A bare selector is judged where it is used: it may be pooled there.
+      if (expression && expression.kind !== 'selector' && !caught(() => checker.letValue(name))) isFine = false
       if (!expression) isFine = false
     }
     const names = isFine ? namesOfLevels(results as LevelResult[]) : undefined
@@ -261,7 +261,7 @@ function build(
 function shownLets(raw: RawRule, checker: RuleChecker, names: readonly string[]): (Shown & { name: string })[] {
   const shown: (Shown & { name: string })[] = []
   for (const name of raw.lets.keys()) {
-    const typed = caught(() => checker.letValue(name))
+    const typed = quietly(() => checker.letValue(name))
     if (typed?.type !== 'number' || !typed.names.every((kept) => names.includes(kept))) continue
     shown.push({ name, text: name, node: typed.node, unit: typed.unit, isPercent: typed.isPercent })
   }
@@ -269,7 +269,7 @@ function shownLets(raw: RawRule, checker: RuleChecker, names: readonly string[])
 }
 
 function levelTree({ level, sentence, typed }: LevelResult): LevelTree {
-  const hold: HoldTree = sentence.hold ?? { kind: 'row', count: 1 }
+  const hold: HoldTree = sentence.hold ?? { kind: 'for', durationMs: 0 }
   return { level, condition: typed.condition.node, hold, until: typed.until?.node, keepMs: sentence.keepMs ?? 0 }
 }
 
@@ -317,8 +317,14 @@ function factValues(facts: Facts, name: string, fact: string): Record<string, st
   return values
 }
 
-function isBareSelector(expression: { kind: string }): boolean {
-  return expression.kind === 'selector'
+/** Runs a check whose failure means only that there is nothing to show. */
+function quietly<T>(check: () => T): T | undefined {
+  try {
+    return check()
+  } catch (error) {
+    if (error instanceof CheckError || error instanceof AlreadyReported) return undefined
+    throw error
+  }
 }
 
 /** Runs a check; what it throws is reported, once. */

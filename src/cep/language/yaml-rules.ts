@@ -65,6 +65,10 @@ export class SourceFile {
     severity?: 'error' | 'warning'
   }): void {
     const { line, col } = this.#lines.linePos(Math.min(what.at, this.text.length))
+    const isKnown = this.problems.some(
+      (other) => other.line === line && other.column === col && other.message === what.message,
+    )
+    if (isKnown) return
     const source = this.text.split('\n')[line - 1]?.replace(/\r$/, '') ?? ''
     this.problems.push({
       file: this.path,

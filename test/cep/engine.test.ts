@@ -1,0 +1,343 @@
+import { describe, expect, test } from 'vitest'
+import { Engine } from '../../src/cep/engine.ts'
+import { loadRules } from '../../src/cep/language/load.ts'
+import type { CheckState } from '../../src/model/check.ts'
+import type { Envelope, LogEntry } from '../../src/model/message.ts'
+import { emptyMetrics } from '../../src/model/metric.ts'
+import type { Transition } from '../../src/model/transition.ts'
+
+/** An engine with a log of its own; times are in seconds. */
+class World {
+  readonly engine: Engine
+  readonly told: Transition[] = []
+  #offset = 0
+
+  constructor(rules: string, options: { defaultStepMs?: number } = {}) {
+    const loaded = loadRules([{ path: 'rules.yaml', text: rules }])
+    expect(loaded.problems).toEqual([])
+    this.engine = new Engine({ defaultStepMs: 1000, rules: loaded, ...options })
+  }
+
+  send<K extends Envelope['kind']>(kind: K, message: Extract<Envelope, { kind: K }>['message']): void {
+    const offset = this.#offset++
+    const entry = { kind, key: kind, id: `w:${offset}`, offset, message } as unknown as LogEntry
+    this.told.push(...this.engine.step(entry))
+  }
+
+  gauge(source: string, at: number, values: Record<string, number>): void {
+    const names = Object.keys(values)
+    const gauges = { names, values: Float64Array.from(Object.values(values)) }
+    this.send('metrics', { ...emptyMetrics(`${source}-0`, at * 1000, 1000), gauges })
+  }
+
+  counts(source: string, at: number, values: Record<string, number>): void {
+    const names = Object.keys(values)
+    const sums = Float64Array.from(Object.values(values))
+    this.send('metrics', { ...emptyMetrics(`${source}-0`, at * 1000, 1000), counters: { names, sums, samples: sums } })
+  }
+
+  check(source: string, at: number, name: string, state: CheckState, sequence = at): void {
+    const result = { name, sequence, atMs: at * 1000, state, output: '', durationMs: 1, stepMs: 10_000 }
+    this.send('checks', { source: `${source}-0`, bucketMs: at * 1000, results: [result] })
+  }
+
+  mark(source: string, at: number, more: { bye?: boolean; latenessMs?: number; started?: number } = {}): void {
+    const { bye, latenessMs = 0, started = 0 } = more
+    const id = { source: `${source}-${started}`, name: source, startedMs: started }
+    this.send('markers', { ...id, bucketMs: at * 1000, intervalMs: 1000, latenessMs, ...(bye && { bye }) })
+  }
+
+  clock(at: number): void {
+    this.send('clock', { process: 'c', nowMs: at * 1000 })
+  }
+
+  rules(text: string): void {
+    this.send('rules', { hash: text, files: [{ path: 'rules.yaml', text }] })
+  }
+
+  /** `rule/group: level at second` of everything told since the last call. */
+  take(): string[] {
+    return this.told.splice(0).map(({ rule, groupKey, to, hidden, blind, bucketMs }) => {
+      return `${rule}/${groupKey}: ${to}${hidden ? ' hidden' : ''}${blind ? ' blind' : ''} at ${bucketMs / 1000}`
+    })
+  }
+
+  group(rule: string, key: string) {
+    return this.engine
+      .status()
+      .rules.find(({ name }) => name === rule)
+      ?.groups.find((group) => group.key === key)
+  }
+}
+
+const tooHigh = 'rules: {high: {crit: "x.{host} > 5"}}'
+
+describe('a bucket closes', () => {
+  test('when every live source has marked it', () => {
+    const world = new World(tooHigh)
+    world.mark('a', 9)
+    world.mark('b', 9)
+    world.gauge('a', 10, { 'x.h': 9 })
+    world.mark('a', 10)
+    expect(world.take()).toEqual([])
+    world.mark('b', 10)
+    expect(world.take()).toEqual(['high/h: crit at 10'])
+  })
+
+  test('without waiting for a source with lateness, except where it has ever fed the rule', () => {
+    const world = new World('rules: {high: {crit: "x.{host} > 5"}, slow: {crit: "y.{host} > 5"}}')
+    world.mark('a', 9)
+    world.mark('cloud', 1, { latenessMs: 8000 })
+    world.gauge('cloud', 10, { 'y.h': 9 })
+    world.gauge('a', 10, { 'x.h': 9 })
+    world.mark('a', 10)
+    expect(world.take()).toEqual(['high/h: crit at 10'])
+    for (let at = 11; at <= 18; at++) world.mark('a', at)
+    world.mark('cloud', 9, { latenessMs: 8000 })
+    expect(world.take()).toEqual([])
+    world.mark('cloud', 10, { latenessMs: 8000 })
+    expect(world.take()).toEqual(['slow/h: crit at 10'])
+  })
+
+  test('by the clock when no source lives', () => {
+    const world = new World('rules: {quiet: {crit: "no x.** for 5s"}}')
+    for (let at = 100; at <= 110; at++) world.clock(at)
+    expect(world.take()).toEqual(['quiet/all: crit at 105'])
+  })
+
+  test('without a source that said bye, at once', () => {
+    const world = new World(tooHigh)
+    world.mark('a', 9)
+    world.mark('b', 9)
+    world.gauge('a', 10, { 'x.h': 9 })
+    world.mark('a', 10)
+    world.mark('b', 9, { bye: true })
+    expect(world.take()).toEqual(['high/h: crit at 10'])
+  })
+
+  test('without an older instance of a name once a newer one speaks', () => {
+    const world = new World(tooHigh)
+    world.mark('a', 9)
+    world.gauge('a', 10, { 'x.h': 9 })
+    world.mark('a', 10, { started: 1 })
+    expect(world.take()).toEqual(['high/h: crit at 10'])
+  })
+})
+
+describe('a dead source', () => {
+  const world = () => {
+    const made = new World(`${tooHigh.slice(0, -1)}, quiet: {crit: "no x.{host} for 20s"}}`)
+    for (let at = 1; at <= 10; at++) {
+      made.gauge('a', at, { 'x.a': 9 })
+      made.gauge('b', at, { 'x.b': 1 })
+      made.mark('a', at)
+      made.mark('b', at)
+      made.clock(at)
+    }
+    made.take()
+    return made
+  }
+  const silence = (made: World, from: number, to: number) => {
+    for (let at = from; at <= to; at++) {
+      made.gauge('b', at, { 'x.b': 1 })
+      made.mark('b', at)
+      made.clock(at)
+    }
+  }
+
+  test('is named after 5 missed seconds, and its groups are blind: they neither raise nor clear', () => {
+    const made = world()
+    silence(made, 11, 40)
+    // Buckets 11 to 15 waited for it; they close when it is given up.
+    expect(made.take()).toEqual(['high/a: crit blind at 11', 'source_dead/a: crit at 11'])
+    expect(made.group('high', 'a')).toMatchObject({ level: 'crit', blind: true })
+    expect(made.group('quiet', 'a')).toMatchObject({ level: 'ok', blind: true })
+    expect(made.group('high', 'b')).toMatchObject({ level: 'ok', blind: false })
+  })
+
+  test('is not declared dead while the bus delivers no clock', () => {
+    const made = world()
+    made.clock(500)
+    made.clock(501)
+    // What the sources kept meanwhile comes in order.
+    for (let at = 11; at <= 502; at++) {
+      made.gauge('a', at, { 'x.a': 9 })
+      made.gauge('b', at, { 'x.b': 1 })
+      made.mark('a', at)
+      made.mark('b', at)
+    }
+    expect(made.take()).toEqual([])
+  })
+
+  test('that returns is live again, and its groups are judged again', () => {
+    const made = world()
+    silence(made, 11, 20)
+    made.take()
+    made.gauge('a', 21, { 'x.a': 1 })
+    made.mark('a', 21)
+    silence(made, 21, 21)
+    expect(made.take()).toEqual(['high/a: ok at 21', 'source_dead/a: ok at 21'])
+  })
+
+  test('makes a group partial that others feed too: it may raise, it does not clear, and silence is no news', () => {
+    const made = new World(`rules:
+  many: {crit: "sum(c.{k}.*) > 5"}
+  quiet: {crit: "no c.{k}.* for 8s"}`)
+    const both = (at: number, value: number, sources: readonly string[]) => {
+      for (const source of sources) made.counts(source, at, { [`c.k.${source}`]: value })
+      for (const source of sources) made.mark(source, at)
+      made.clock(at)
+    }
+    for (let at = 1; at <= 5; at++) both(at, 0, ['a', 'b'])
+    for (let at = 6; at <= 12; at++) both(at, 9, ['b'])
+    expect(made.take().filter((line) => !line.startsWith('source_dead'))).toEqual(['many/k: crit at 6'])
+    expect(made.group('many', 'k')).toMatchObject({ partial: true, level: 'crit' })
+    for (let at = 13; at <= 40; at++) {
+      made.mark('b', at)
+      made.clock(at)
+    }
+    expect(made.take()).toEqual([])
+  })
+})
+
+describe('input', () => {
+  test('that comes twice counts once', () => {
+    const world = new World('rules: {many: {crit: "sum(c.{k}.*) > 5"}}')
+    world.counts('a', 1, { 'c.k.x': 3 })
+    world.counts('a', 1, { 'c.k.x': 3 })
+    world.mark('a', 1)
+    expect(world.take()).toEqual([])
+    world.counts('a', 2, { 'c.k.x': 3 })
+    world.counts('b', 2, { 'c.k.x': 3 })
+    world.mark('a', 2)
+    expect(world.take()).toEqual(['many/k: crit at 2'])
+  })
+
+  test('gives the same whatever its order within a bucket', () => {
+    const values = [0.1, 0.2, 0.3, 1e16, -1e16, 7.7]
+    const run = (order: readonly number[]) => {
+      const world = new World('rules: {many: {crit: "sum(c.{k}.*) > -1"}}')
+      for (const i of order) world.counts('a', 1, { [`c.k.x${i}`]: values[i] as number })
+      world.mark('a', 1)
+      return world.told.map(({ id, values: shown }) => ({ id, shown }))
+    }
+    expect(run([5, 3, 1, 0, 2, 4])).toEqual(run([0, 1, 2, 3, 4, 5]))
+  })
+
+  test('for a closed bucket changes nothing', () => {
+    const world = new World(tooHigh)
+    world.gauge('a', 1, { 'x.h': 1 })
+    world.mark('a', 1)
+    world.gauge('a', 1, { 'x.h': 9 })
+    world.gauge('a', 2, { 'x.h': 1 })
+    world.mark('a', 2)
+    expect(world.take()).toEqual([])
+  })
+
+  test('beyond the bound on groups is refused, counted and named; known groups go on', () => {
+    const world = new World('rules: {high: {crit: "x.{host} > 5", at most: 2 hosts}}')
+    world.gauge('a', 1, { 'x.a': 1, 'x.b': 1, 'x.c': 9 })
+    world.mark('a', 1)
+    world.gauge('a', 2, { 'x.a': 9, 'x.b': 1, 'x.c': 9 })
+    world.mark('a', 2)
+    expect(world.take()).toEqual(['rule_overflow/high: warn at 1', 'high/a: crit at 2'])
+  })
+
+  test('an event may retire a host at once', () => {
+    const world = new World(tooHigh)
+    world.gauge('a', 1, { 'x.h': 9 })
+    world.mark('a', 1)
+    const event = { source: 'a-0', sequence: 1, atMs: 1500, bucketMs: 2000, name: 'retired', tags: { host: 'h' } }
+    world.send('events', event)
+    world.mark('a', 2)
+    expect(world.take()).toEqual(['high/h: crit at 1', 'high/h: forgotten at 2'])
+  })
+})
+
+describe('changed rules', () => {
+  const firing = (text: string) => {
+    const world = new World(text)
+    for (let at = 1; at <= 5; at++) {
+      world.gauge('a', at, { 'x.h': 9 })
+      world.mark('a', at)
+    }
+    return world
+  }
+  const next = (world: World, from: number, to: number, value: number) => {
+    for (let at = from; at <= to; at++) {
+      world.gauge('a', at, { 'x.h': value })
+      world.mark('a', at)
+    }
+  }
+  const pending = (more: string) => `rules: {high: {crit: "x.{host} > 5 for 8s"${more}}}`
+
+  test('keep the state of a rule that means the same, so that its hold goes on', () => {
+    const world = firing(pending(''))
+    world.rules(pending(', say: "new words for {host}"'))
+    next(world, 6, 8, 9)
+    expect(world.told[0]?.say).toBe('new words for h')
+    expect(world.take()).toEqual(['high/h: crit at 8'])
+  })
+
+  test('let an edited rule begin at the level of its groups: nothing is told twice', () => {
+    const world = firing(tooHigh)
+    expect(world.take()).toEqual(['high/h: crit at 1'])
+    world.rules(tooHigh.replace('> 5', '> 6'))
+    next(world, 6, 8, 9)
+    expect(world.take()).toEqual([])
+    next(world, 9, 10, 1)
+    expect(world.take()).toEqual(['high/h: ok at 9'])
+  })
+
+  test('end the groups of a rule that is gone', () => {
+    const world = firing(tooHigh)
+    world.take()
+    world.rules('rules: {other: {crit: "y.{host} > 5"}}')
+    expect(world.take()).toEqual(['high/h: forgotten at 5'])
+  })
+
+  test('with errors change nothing, and say where', () => {
+    const world = firing(tooHigh)
+    world.take()
+    world.rules('rules: {high: {crit: "x.{host} > "}}')
+    next(world, 6, 6, 1)
+    expect(world.take()).toEqual(['high/h: ok at 6'])
+    expect(world.engine.status().rulesProblem).toContain('rules.yaml:1:')
+  })
+})
+
+test('what is told carries its words, its reason and its numbers', () => {
+  const world = new World(`
+metrics:
+  - {match: "c.*.*", kind: count}
+rules:
+  errors:
+    let: {bad: "sum(c.{p}.5*) over 4s", all: "sum(c.{p}.*) over 4s"}
+    crit: bad / all > 5% and bad >= 10
+    say: "{p}: {bad / all} fail ({bad} of {all})"
+    tags: {team: web}`)
+  for (let at = 1; at <= 4; at++) {
+    world.counts('a', at, { 'c.v.200': 30, 'c.v.500': 3 })
+    world.mark('a', at)
+  }
+  expect(world.told[0]).toMatchObject({
+    id: 'errors/v/4000/crit/shown',
+    group: [{ name: 'p', value: 'v' }],
+    from: 'ok',
+    to: 'crit',
+    say: 'v: 9.09% fail (12 of 132)',
+    reason: 'bad / all > 5% and bad >= 10 (bad / all is 9.09%, bad is 12)',
+    comparison: { expression: 'bad / all', operator: '>', threshold: 0.05, unit: '%', overMs: 4000 },
+    tags: { team: 'web' },
+  })
+  expect(world.told[0]?.series.values.at(-1)).toBeCloseTo(1 / 11)
+})
+
+test('a check that fails is told in the bucket of its third failing result', () => {
+  const world = new World('rules: {down: {every: 1s, crit: "check:web.{p} is not ok for 3 in a row"}}')
+  for (let at = 1; at <= 60; at++) {
+    if (at % 10 === 5) world.check('checks', at, 'web.router', at > 20 ? 'crit' : 'ok')
+    world.mark('checks', at)
+  }
+  expect(world.take()).toEqual(['down/router: crit at 45'])
+})
