@@ -68,6 +68,7 @@ function describeOne({ rule, groupKey, from, to }: Expected, process: ProcessNam
   if (to === 'crit')
     return from === 'warn' ? `${name} goes from warning to critical` : `${name} goes critical: the page arrives`
   if (to === 'warn') return from === 'crit' ? `${name} eases to a warning` : `${name} warns`
+  if (to === 'ok' && from === 'nodata') return `${name} has data again`
   if (to === 'ok') return `${name} is resolved: the mail that says so arrives`
   return `${name} has no data any more`
 }

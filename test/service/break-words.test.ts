@@ -52,6 +52,13 @@ test('a fault that no rule notices is said to be one, and so are rules that are 
   expect(words(undefined)).toContain('The rules or checks are wrong')
 })
 
+test('a group without data is shown, not mailed about', () => {
+  const text = words([one(300_000, 'nodata'), one(360_000, 'ok', { from: 'nodata' })])
+  expect(text).toContain('http_5xx_spike has no data any more')
+  expect(text).toContain('http_5xx_spike has data again')
+  expect(text).not.toContain('the mail')
+})
+
 test('each kind has a sentence of its own', () => {
   const sentences = faultKinds.map((kind) => describeFault('proxy', { ...faultDefaults, kind }))
   expect(new Set(sentences).size).toBe(faultKinds.length)
