@@ -4,6 +4,7 @@
 import { Aggregate } from '../src/ingest/aggregate.ts'
 import { BadLines } from '../src/ingest/bad-lines.ts'
 import { Happenings } from '../src/ingest/happenings.ts'
+import { Senders } from '../src/ingest/senders.ts'
 import { StatsdIntake } from '../src/ingest/statsd.ts'
 import { TimedIntake } from '../src/ingest/timed.ts'
 import { systemClock } from '../src/runtime/clock.ts'
@@ -32,8 +33,9 @@ function measure(title: string, packets: readonly Buffer[], seconds = 2): void {
   const badLines = new BadLines(clock, silentLog, stats)
   const timing = { stepMs: 1000, latenessMs: 5000, onFirst() {} }
   const timed = new TimedIntake({ ...timing, seriesMax, tags: 'dogstatsd', clock, badLines, stats })
+  const senders = new Senders({ stats })
   const happenings = new Happenings(clock, stats, 60_000)
-  const intake = new StatsdIntake({ aggregate, timed, happenings, badLines, clock, stats })
+  const intake = new StatsdIntake({ aggregate, timed, happenings, senders, badLines, clock, stats })
   const round = () => {
     for (const packet of packets) intake.take(packet, sender)
   }

@@ -18,13 +18,15 @@ import { grown, SeriesTable } from './series.ts'
 /** Series in one message. */
 export const batchSeriesMax = 1000
 /** Set members kept in one interval, all sets together. */
-const allMembersMax = 2_000_000
+const allMembers = 2_000_000
 
 export interface AggregateOptions {
   /** Series known at a time; further ones are refused. */
   seriesMax: number
   /** Members kept of one set; more only mark it as overflowed. */
   membersMax?: number
+  /** Members kept of all sets together, in one interval. */
+  allMembersMax?: number
   /** How tags may stand in names. */
   tags?: TagStyle
 }
@@ -43,6 +45,7 @@ interface Names {
 
 export class Aggregate {
   readonly #membersMax: number
+  readonly #allMembersMax: number
   #series: SeriesTable
   /** By slot: the interval in which it was last fed. */
   #fedIn = new Uint32Array(1024)
@@ -55,7 +58,13 @@ export class Aggregate {
   #interval = 1
   #names = new Map<string, Names>()
 
-  constructor({ seriesMax, membersMax = setMembersMax, tags = 'dogstatsd' }: AggregateOptions) {
+  constructor({
+    seriesMax,
+    membersMax = setMembersMax,
+    allMembersMax = allMembers,
+    tags = 'dogstatsd',
+  }: AggregateOptions) {
+    this.#allMembersMax = allMembersMax
     this.#series = new SeriesTable(seriesMax, tags)
     this.#membersMax = membersMax
   }
@@ -132,7 +141,7 @@ export class Aggregate {
     const member = text === '' ? '0' : text
     if (members.values.has(member)) return
     const isFull = members.values.size >= this.#membersMax || members.bytes + member.length > setBytesMax
-    if (isFull || this.#allMembers >= allMembersMax) members.overflowed = true
+    if (isFull || this.#allMembers >= this.#allMembersMax) members.overflowed = true
     else {
       members.values.add(member)
       members.bytes += member.length

@@ -5,6 +5,7 @@
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
+import type { Senders } from './senders.ts'
 
 const sampleEveryMs = 60_000
 
@@ -14,7 +15,10 @@ export class BadLines {
   readonly #stats: Stats
   readonly #shown = new Map<string, { atMs: number; since: number }>()
 
-  constructor(clock: Clock, log: Log, stats: Stats) {
+  readonly #senders: Senders | undefined
+
+  constructor(clock: Clock, log: Log, stats: Stats, senders?: Senders) {
+    this.#senders = senders
     this.#clock = clock
     this.#log = log
     this.#stats = stats
@@ -23,6 +27,17 @@ export class BadLines {
   /** A line that cannot be read; `describe` is asked only for the few that are logged. */
   bad(reason: string, describe: () => string): void {
     this.sample(`bad_lines_total{reason="${reason}"}`, () => `bad line ${describe()}`)
+  }
+
+  /** As `bad`, for a line from an address, under whose name it is counted too. */
+  badFrom(address: string, reason: string, describe: () => string): void {
+    this.#senders?.countBad(address, reason)
+    this.bad(reason, () => `from ${address}, ${describe()}`)
+  }
+
+  /** Something came from an address that may not send. */
+  refuse(address: string): void {
+    this.sample('packets_refused_total', () => `${address} is in no network of ingest.allow`)
   }
 
   /** Counts under `counter` and logs the first of a minute. */

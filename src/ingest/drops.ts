@@ -9,6 +9,7 @@
 import fs from 'node:fs/promises'
 import net from 'node:net'
 import type { HostPort } from '../runtime/config.ts'
+import type { Stats } from '../runtime/stats.ts'
 
 /** Drops since the socket was opened; undefined where the kernel does not tell. */
 export async function readKernelDrops(address: HostPort): Promise<number | undefined> {
@@ -17,6 +18,11 @@ export async function readKernelDrops(address: HostPort): Promise<number | undef
   } catch {
     return undefined
   }
+}
+
+/** Shows the drops under `counter`; beside the flush, not before it: a slow /proc must not delay a bucket. */
+export function countDrops(counter: string, address: HostPort, stats: Stats): void {
+  void readKernelDrops(address).then((drops) => drops !== undefined && stats.set(counter, drops))
 }
 
 /** Adds up the drops of all sockets bound to `address` in a /proc/net/udp table; undefined when there is none. */

@@ -32,7 +32,7 @@ const nameCharsMax = 1024
 
 /** Parses one line without its newline. Never throws. */
 export function parseGraphiteLine(line: string): Result<GraphitePoint, GraphiteLineError> {
-  const fields = [...line.matchAll(/[^ \t]+/g)]
+  const fields = [...line.matchAll(/\S+/g)]
   const [name, value, timestamp] = fields
   if (!name || !value || !timestamp || fields.length > 3) {
     return bad('fields', fields[3]?.index ?? line.length, 'a name, a value and a timestamp')
@@ -74,9 +74,11 @@ function parseDecimal(text: string): number | undefined {
   return Number.isFinite(value) ? value : undefined
 }
 
-/** Epoch ms, undefined for now, null for neither. */
+/** Epoch ms, undefined for now, null for neither. As carbon reads it: any decimal, `-1` however it is written. */
 function parseTimestamp(text: string): number | undefined | null {
-  if (text === 'N' || text === '-1') return undefined
-  if (!/^\d{1,12}(\.\d*)?$/.test(text)) return null
-  return Math.round(Number(text) * 1000)
+  if (text === 'N') return undefined
+  const seconds = parseDecimal(text)
+  if (seconds === -1) return undefined
+  if (seconds === undefined || seconds < 0 || seconds >= 1e12) return null
+  return Math.round(seconds * 1000)
 }

@@ -6,15 +6,18 @@ import type { Reader } from '../bus/bus.ts'
 import type { Context } from '../bus/part.ts'
 import { Source, sourceName } from '../bus/source.ts'
 import { sleep } from '../runtime/clock.ts'
-import type { Config } from '../runtime/config.ts'
+import type { Config, HostPort } from '../runtime/config.ts'
 import { Situation } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
 import type { BadLines } from './bad-lines.ts'
+import { countDrops } from './drops.ts'
 import { startFlushing } from './flush.ts'
 import { GraphiteIntake } from './graphite.ts'
 import { lineBytesMax } from './parse.ts'
-import { type Listener, listenTcpLines } from './receive.ts'
+import { type Listener, listenTcpLines, listenUdp } from './receive.ts'
 import { idleMaxMs, type Road, sweepEveryMs } from './road.ts'
+import { gate, type Senders } from './senders.ts'
+import type { Sender } from './statsd.ts'
 
 const retryMs = 5_000
 
@@ -23,12 +26,13 @@ export async function startGraphiteRoad(
   context: Context,
   stats: Stats,
   badLines: BadLines,
+  senders: Senders,
 ): Promise<Road> {
   const { bus, clock, log, host } = context
   const { flushInterval: intervalMs, seriesMax, graphite } = config.ingest
   const latenessMs = graphite.lateness
-  const intake = new GraphiteIntake({ stepMs: intervalMs, latenessMs, seriesMax, clock, badLines, stats })
-  const tcp = await listen(config, context, stats, badLines, intake)
+  const intake = new GraphiteIntake({ stepMs: intervalMs, latenessMs, seriesMax, clock, badLines, stats, senders })
+  const { udp, tcp } = await listen(config, context, stats, badLines, senders, intake)
   const source = new Source(bus, {
     name: sourceName('graphite-lines', host),
     startedMs: clock.now(),
@@ -45,6 +49,7 @@ export async function startGraphiteRoad(
     log,
     stats,
     take(bucketMs) {
+      if (udp) countDrops('graphite_kernel_drops_total', udp.address, stats)
       const packetMs = intake.takeFirstPointMs()
       if (bucketMs - sweptMs >= sweepEveryMs) {
         sweptMs = bucketMs
@@ -54,11 +59,11 @@ export async function startGraphiteRoad(
     },
   })
   return {
-    addresses: tcp ? { graphiteTcp: tcp.address } : {},
+    addresses: { ...(tcp && { graphiteTcp: tcp.address }), ...(udp && { graphiteUdp: udp.address }) },
     lastBucketMs: () => source.lastBucketMs,
     problem: () => queue.problem,
     async stop() {
-      await Promise.all([tcp?.close(), ...exchanges.map((reading) => reading.stop())])
+      await Promise.all([udp?.close(), tcp?.close(), ...exchanges.map((reading) => reading.stop())])
       await flushing.stop()
     },
   }
@@ -69,20 +74,29 @@ async function listen(
   { log }: Context,
   stats: Stats,
   badLines: BadLines,
+  senders: Senders,
   intake: GraphiteIntake,
-): Promise<Listener | undefined> {
-  const address = config.ingest.graphite.tcp
-  if (!address) return undefined
-  return await listenTcpLines(
-    { key: 'ingest.graphite.tcp', address, log, stats },
-    (lines, sender) => intake.take(lines, sender.address),
-    (beginning, sender) =>
-      badLines.bad(
-        'graphite_length',
-        () =>
-          `from ${sender.address}: longer than ${lineBytesMax} bytes: ${JSON.stringify(beginning.toString('utf8', 0, 80))}…`,
-      ),
-  )
+): Promise<{ udp: Listener | undefined; tcp: Listener | undefined }> {
+  const { graphite } = config.ingest
+  const onLines = (lines: Buffer, sender: Sender) => intake.takeFrom(lines, sender)
+  const mayConnect = gate(senders, badLines)
+  const tooLong = (beginning: Buffer, { address }: Sender) =>
+    badLines.badFrom(
+      address,
+      'graphite_length',
+      () => `longer than ${lineBytesMax} bytes: ${JSON.stringify(beginning.toString('utf8', 0, 80))}…`,
+    )
+  const options = (key: string, address: HostPort) => ({ key, address, log, stats, mayConnect })
+  const udp = graphite.udp ? await listenUdp(options('ingest.graphite.udp', graphite.udp), onLines) : undefined
+  try {
+    const tcp = graphite.tcp
+      ? await listenTcpLines(options('ingest.graphite.tcp', graphite.tcp), onLines, tooLong)
+      : undefined
+    return { udp, tcp }
+  } catch (error) {
+    await udp?.close()
+    throw error
+  }
 }
 
 /** Reads a foreign exchange, trying again for as long as it cannot be opened. Does not hold up the start. */
@@ -97,7 +111,7 @@ function readExchange(
   const open = async () => {
     while (!reader && !stopped.signal.aborted) {
       try {
-        reader = await bus.readForeign(exchange, async (body) => intake.take(body, `exchange ${exchange}`))
+        reader = await bus.readForeign(exchange, async (body) => void intake.take(body, `exchange ${exchange}`))
         situation.good(`Graphite lines are read from exchange ${exchange}`)
       } catch (error) {
         situation.bad(`Graphite lines cannot be read from exchange ${exchange}: ${(error as Error).message}`)

@@ -13,11 +13,13 @@ import type { Stats } from '../runtime/stats.ts'
 import { batchSeriesMax } from './aggregate.ts'
 import type { BadLines } from './bad-lines.ts'
 import { type GraphiteLineError, type GraphitePoint, parseGraphiteLine } from './graphite-line.ts'
+import { lineBytesMax } from './parse.ts'
+import type { Senders } from './senders.ts'
 
 /** Clocks of senders may run ahead by this much. */
 export const futureMaxMs = 60_000
 /** Points held while the bus cannot take them. */
-const pendingPointsMax = 1_000_000
+const pendingPoints = 1_000_000
 
 export interface GraphiteOptions {
   stepMs: number
@@ -27,6 +29,10 @@ export interface GraphiteOptions {
   clock: Clock
   badLines: BadLines
   stats: Stats
+  /** Who may send, and how much; foreign exchanges are not asked. */
+  senders?: Senders
+  /** Points held until the next flush. */
+  pendingPointsMax?: number
 }
 
 /** Why a point is not taken. */
@@ -63,13 +69,31 @@ export class GraphiteIntake {
     options.stats.observe('graphite_series', () => this.#series.size)
   }
 
-  /** Lines with newlines between them; `from` says for the log where they came from. */
-  take(bytes: Buffer, from: string): void {
+  /** Lines from an address. */
+  takeFrom(bytes: Buffer, { address }: { address: string }): void {
+    const { senders, badLines } = this.#options
+    const count = senders?.of(address)
+    if (count?.isAllowed === false) {
+      badLines.refuse(address)
+      return
+    }
+    const { taken, limited } = this.take(bytes, address, count?.room)
+    if (count) senders?.count(count, taken, limited)
+  }
+
+  /**
+   * Lines with newlines between them; `from` says for the log where they came from. Beyond `room` lines are only counted,
+   * as `limited`.
+   */
+  take(bytes: Buffer, from: string, room = Number.POSITIVE_INFINITY): { taken: number; limited: number } {
     this.#firstPointMs ??= this.#options.clock.now()
+    let lines = 0
     for (const written of bytes.toString('utf8').split('\n')) {
       const line = written.endsWith('\r') ? written.slice(0, -1) : written
-      if (line.trim() !== '') this.#takeLine(line, from)
+      if (line.trim() !== '' && ++lines <= room) this.#takeLine(line, from)
     }
+    const taken = Math.max(0, Math.min(lines, room))
+    return { taken, limited: lines - taken }
   }
 
   /** Ends an interval: what came in it, and closes every bucket up to `bucketMs` − lateness. */
@@ -96,11 +120,19 @@ export class GraphiteIntake {
 
   #takeLine(line: string, from: string): void {
     this.#lines++
+    if (line.length > lineBytesMax) {
+      this.#options.badLines.badFrom(
+        from,
+        'graphite_length',
+        () => `longer than ${lineBytesMax}: ${JSON.stringify(line.slice(0, 80))}…`,
+      )
+      return
+    }
     const parsed = parseGraphiteLine(line)
     if (parsed.ok) this.#takePoint(parsed.value, from)
     // collectd says nan for "nothing to report"; that is no mistake of anybody's.
     else if (parsed.error.reason === 'nan') this.#options.stats.count('graphite_nan_total')
-    else this.#options.badLines.bad(`graphite_${parsed.error.reason}`, () => explain(line, parsed.error, from))
+    else this.#options.badLines.badFrom(from, `graphite_${parsed.error.reason}`, () => explain(line, parsed.error))
   }
 
   #takePoint(point: GraphitePoint, from: string): void {
@@ -125,7 +157,7 @@ export class GraphiteIntake {
       return { counter: 'late_points_total', problem: late }
     }
     if (bucketMs > nowMs + stepMs + futureMaxMs) return inFuture
-    return this.#points >= pendingPointsMax ? tooMany : undefined
+    return this.#points >= (this.#options.pendingPointsMax ?? pendingPoints) ? tooMany : undefined
   }
 
   #setAside({ counter, problem }: Aside, { graphiteName, value, atMs }: GraphitePoint, from: string): void {
@@ -145,9 +177,9 @@ export class GraphiteIntake {
   }
 }
 
-function explain(line: string, { column, expected }: GraphiteLineError, from: string): string {
+function explain(line: string, { column, expected }: GraphiteLineError): string {
   const got = column > line.length ? 'the end of the line' : JSON.stringify(line.slice(column - 1, column + 39))
-  return `from ${from}, column ${column}: expected ${expected}, got ${got}: ${JSON.stringify(line.slice(0, 120))}`
+  return `column ${column}: expected ${expected}, got ${got}: ${JSON.stringify(line.slice(0, 120))}`
 }
 
 function toMessages(source: string, bucketMs: number, stepMs: number, points: Map<Series, number>): MetricsMessage[] {

@@ -14,7 +14,7 @@ import type { Sender } from './statsd.ts'
 
 /** Bytes that the kernel may hold for us while we are busy. */
 export const receiveBufferBytes = 8 * 1024 ** 2
-export const connectionsMax = 1000
+const connectionsAtATime = 1000
 
 export interface Listener {
   /** As bound; a port 0 in the configuration has become a real one. */
@@ -28,6 +28,10 @@ export interface ListenOptions {
   address: HostPort
   log: Log
   stats: Stats
+  /** Whether an address may connect; everyone by default. */
+  mayConnect?: (address: string) => boolean
+  /** Connections at a time. */
+  connectionsMax?: number
 }
 
 /** Listens for packets. */
@@ -58,14 +62,15 @@ export async function listenUdp(
 
 /** Listens for connections that send lines; `onLines` gets whole lines, and each connection's last one without newline. */
 export async function listenTcpLines(
-  { key, address, log, stats }: ListenOptions,
+  { key, address, log, stats, mayConnect, connectionsMax = connectionsAtATime }: ListenOptions,
   onLines: (lines: Buffer, sender: Sender) => void,
   onTooLong: (beginning: Buffer, sender: Sender) => void,
 ): Promise<Listener> {
   const open = new Set<net.Socket>()
   const server = net.createServer((socket) => {
-    open.add(socket)
     const sender = { address: socket.remoteAddress ?? 'unknown', port: socket.remotePort ?? 0 }
+    if (mayConnect?.(sender.address) === false) return socket.destroy()
+    open.add(socket)
     const buffer = new LineBuffer(lineBytesMax, (beginning) => onTooLong(beginning, sender))
     socket.setKeepAlive(true, 60_000)
     socket.on('data', (chunk: Buffer) => deliver(buffer.push(chunk)))

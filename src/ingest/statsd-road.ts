@@ -8,12 +8,13 @@ import type { Config, HostPort } from '../runtime/config.ts'
 import type { Stats } from '../runtime/stats.ts'
 import { Aggregate } from './aggregate.ts'
 import type { BadLines } from './bad-lines.ts'
-import { readKernelDrops } from './drops.ts'
+import { countDrops } from './drops.ts'
 import { startFlushing } from './flush.ts'
 import { Happenings } from './happenings.ts'
 import { lineBytesMax } from './parse.ts'
 import { type Listener, listenTcpLines, listenUdp } from './receive.ts'
 import { idleMaxMs, type Road, sweepEveryMs } from './road.ts'
+import { gate, type Senders } from './senders.ts'
 import { type Sender, StatsdIntake } from './statsd.ts'
 import { openTimedRoad } from './timed-road.ts'
 
@@ -22,14 +23,15 @@ export async function startStatsdRoad(
   context: Context,
   stats: Stats,
   badLines: BadLines,
+  senders: Senders,
 ): Promise<Road> {
   const { bus, clock, log, host } = context
   const { flushInterval: intervalMs, seriesMax, statsd } = config.ingest
   const aggregate = new Aggregate({ seriesMax, tags: statsd.tags })
   const timedRoad = openTimedRoad(config, context, stats, badLines)
   const happenings = new Happenings(clock, stats, statsd.checkInterval)
-  const intake = new StatsdIntake({ aggregate, timed: timedRoad.intake, happenings, badLines, clock, stats })
-  const { udp, tcp } = await listen(config, context, stats, badLines, intake)
+  const intake = new StatsdIntake({ aggregate, timed: timedRoad.intake, happenings, senders, badLines, clock, stats })
+  const { udp, tcp } = await listen(config, context, stats, badLines, senders, intake)
   const source = new Source(bus, { name: sourceName('ingest', host), startedMs: clock.now(), intervalMs })
   const queue = new BucketQueue({ source, clock, log, stats })
   const makeRoom = roomMaker(aggregate, seriesMax, intervalMs)
@@ -40,7 +42,7 @@ export async function startStatsdRoad(
     log,
     stats,
     take(bucketMs) {
-      if (udp) countDrops(udp.address, stats)
+      if (udp) countDrops('kernel_drops_total', udp.address, stats)
       const packetMs = intake.takeFirstPacketMs()
       const metrics = aggregate.take(source.id, bucketMs, intervalMs)
       makeRoom(bucketMs)
@@ -63,16 +65,19 @@ async function listen(
   { log }: Context,
   stats: Stats,
   badLines: BadLines,
+  senders: Senders,
   intake: StatsdIntake,
 ): Promise<{ udp: Listener | undefined; tcp: Listener | undefined }> {
   const { statsd } = config.ingest
   const onPacket = (packet: Buffer, sender: Sender) => intake.take(packet, sender)
   const tooLong = (beginning: Buffer, { address }: Sender) =>
-    badLines.bad(
+    badLines.badFrom(
+      address,
       'length',
-      () => `from ${address}: longer than ${lineBytesMax} bytes: ${JSON.stringify(beginning.toString('utf8', 0, 80))}…`,
+      () => `longer than ${lineBytesMax} bytes: ${JSON.stringify(beginning.toString('utf8', 0, 80))}…`,
     )
-  const options = (key: string, address: HostPort) => ({ key, address, log, stats })
+  const mayConnect = gate(senders, badLines)
+  const options = (key: string, address: HostPort) => ({ key, address, log, stats, mayConnect })
   const udp = statsd.udp ? await listenUdp(options('ingest.statsd.udp', statsd.udp), onPacket) : undefined
   try {
     const tcp = statsd.tcp
@@ -83,11 +88,6 @@ async function listen(
     await udp?.close()
     throw error
   }
-}
-
-function countDrops(address: HostPort, stats: Stats): void {
-  // Read beside the flush, not before it: a slow /proc must not delay a bucket.
-  void readKernelDrops(address).then((drops) => drops !== undefined && stats.set('kernel_drops_total', drops))
 }
 
 /** Forgets idle series once a minute while the table is nearly full. */

@@ -8,6 +8,7 @@ import type { BadLines } from './bad-lines.ts'
 import { isDogstatsd, parseEvent, parseServiceCheck } from './dogstatsd.ts'
 import type { Happenings } from './happenings.ts'
 import { explainBad, explainBadLine, Line, nextValue, parseLine, parseRest } from './parse.ts'
+import type { Senders } from './senders.ts'
 import { nameless, refused } from './series.ts'
 import type { TimedIntake } from './timed.ts'
 
@@ -27,6 +28,7 @@ export interface StatsdIntakeOptions {
   timed: TimedIntake
   /** Takes events and check results. */
   happenings: Happenings
+  senders: Senders
   badLines: BadLines
   clock: Clock
   stats: Stats
@@ -36,6 +38,7 @@ export class StatsdIntake {
   readonly #aggregate: Aggregate
   readonly #timed: TimedIntake
   readonly #happenings: Happenings
+  readonly #senders: Senders
   readonly #badLines: BadLines
   readonly #clock: Clock
   readonly #line = new Line()
@@ -43,10 +46,11 @@ export class StatsdIntake {
   #packets = 0
   #lines = 0
 
-  constructor({ aggregate, timed, happenings, badLines, clock, stats }: StatsdIntakeOptions) {
+  constructor({ aggregate, timed, happenings, senders, badLines, clock, stats }: StatsdIntakeOptions) {
     this.#aggregate = aggregate
     this.#timed = timed
     this.#happenings = happenings
+    this.#senders = senders
     this.#badLines = badLines
     this.#clock = clock
     stats.observe('packets_total', () => this.#packets)
@@ -56,17 +60,27 @@ export class StatsdIntake {
 
   /** One packet, or the complete lines of a stream: lines with `\n` between them, with or without a last one. */
   take(bytes: Buffer, sender: Sender): void {
+    const count = this.#senders.of(sender.address)
+    if (!count.isAllowed) {
+      this.#badLines.refuse(sender.address)
+      return
+    }
     this.#firstPacketMs ??= this.#clock.now()
     this.#packets++
     const length = bytes.length
+    const room = count.room
+    let lines = 0
     let start = 0
     while (start < length) {
       let end = start
       while (end < length && bytes[end] !== newline) end++
       const textEnd = end > start && bytes[end - 1] === carriageReturn ? end - 1 : end
-      if (textEnd > start) this.#takeLine(bytes, start, textEnd, sender)
+      if (textEnd > start && ++lines <= room) this.#takeLine(bytes, start, textEnd, sender)
       start = end + 1
     }
+    const taken = lines <= room ? lines : Math.max(0, room)
+    this.#lines += taken
+    this.#senders.count(count, taken, lines - taken)
   }
 
   /** When the first packet of the interval came; asking begins the next interval. */
@@ -77,7 +91,6 @@ export class StatsdIntake {
   }
 
   #takeLine(bytes: Buffer, start: number, end: number, sender: Sender): void {
-    this.#lines++
     if (bytes[start] === underscore && isDogstatsd(bytes, start, end)) {
       this.#takeHappening(bytes, start, end, sender)
       return
@@ -112,16 +125,14 @@ export class StatsdIntake {
     const parsed = isCheck ? parseServiceCheck(bytes, start, end) : parseEvent(bytes, start, end)
     if (!parsed.ok) {
       const { reason, at, expected } = parsed.error
-      this.#badLines.bad(reason, () => `from ${sender.address}, ${explainBad(bytes, start, end, at, expected)}`)
+      this.#badLines.badFrom(sender.address, reason, () => explainBad(bytes, start, end, at, expected))
     } else if ('state' in parsed.value) this.#happenings.addCheck(parsed.value)
     else this.#happenings.addEvent(parsed.value)
   }
 
   #bad(bytes: Buffer, start: number, end: number, sender: Sender): void {
-    this.#badLines.bad(
-      this.#line.badReason,
-      () => `from ${sender.address}, ${explainBadLine(bytes, start, end, this.#line)}`,
-    )
+    const line = this.#line
+    this.#badLines.badFrom(sender.address, line.badReason, () => explainBadLine(bytes, start, end, line))
   }
 
   #refused(bytes: Buffer, sender: Sender): void {

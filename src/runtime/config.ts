@@ -5,6 +5,7 @@
  * something of the outside world (graphite, cloudwatch2graphite), not at all.
  */
 import fs from 'node:fs'
+import net from 'node:net'
 import path from 'node:path'
 import { z } from 'zod'
 import { parseDuration } from '../model/duration.ts'
@@ -32,6 +33,16 @@ export const hostPort = z
   })
 
 export type HostPort = z.output<typeof hostPort>
+
+/** `10.0.0.0/8`, or a single address. */
+const network = z.string({ error: 'expected a network such as "10.0.0.0/8"' }).transform((text, context) => {
+  const [, address = '', bits] = /^([0-9a-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const bitsMax = net.isIP(address) === 6 ? 128 : 32
+  const prefix = Number(bits ?? bitsMax)
+  if (net.isIP(address) !== 0 && prefix <= bitsMax) return { address, prefix }
+  context.addIssue({ code: 'custom', message: 'expected a network such as "10.0.0.0/8"' })
+  return z.NEVER
+})
 
 const busUrl = z
   .string()
@@ -79,11 +90,16 @@ const ingest = z.strictObject({
   graphite: z
     .strictObject({
       tcp: z.union([hostPort, z.literal(false)]).prefault('127.0.0.1:2013'),
+      udp: z.union([hostPort, z.literal(false)]).default(false),
       lateness: duration.prefault('5s'),
     })
     .prefault({}),
   flushInterval: duration.prefault('1s'),
   seriesMax: z.number().int().positive().default(100_000),
+  /** Networks that may send; all by default. */
+  allow: z.array(network).min(1).optional(),
+  /** Lines a second that one sender's address may send; without limit by default. */
+  perSourceLinesMax: z.number().int().positive().optional(),
 })
 
 const paths = (fallback: string) => z.array(z.string().min(1)).default([fallback])

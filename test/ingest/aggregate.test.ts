@@ -90,6 +90,14 @@ describe('one interval', () => {
 })
 
 describe('bounds', () => {
+  test('members of all sets together are bounded in an interval; the next has room again', () => {
+    const aggregate = new Aggregate({ seriesMax: 10, allMembersMax: 3 })
+    add(aggregate, 's:a|s', 's:b|s', 't:a|s', 't:b|s', 's:a|s')
+    expect(flat(take(aggregate))).toEqual({ 's s': [['a', 'b'], false], 's t': [['a'], true] })
+    add(aggregate, 't:b|s')
+    expect(flat(take(aggregate))).toEqual({ 's t': [['b'], false] })
+  })
+
   test('at seriesMax known series go on and new ones are refused', () => {
     const aggregate = new Aggregate({ seriesMax: 2 })
     expect(add(aggregate, 'a:1|c', 'b:1|c')).toBe(1)

@@ -21,13 +21,27 @@ function load(text: string) {
 test('defaults are those of a lone machine: local ports, no optional way in', () => {
   expect(load('')).toMatchObject({
     statsd: { udp: { host: '127.0.0.1', port: 8125 }, tags: 'dogstatsd', lateness: 5000, checkInterval: 60_000 },
+    graphite: { udp: false },
   })
+  expect(load('')).not.toHaveProperty('allow')
 })
 
 test.each([
   [
     'ingest: {statsd: {tags: librato, lateness: 2s, checkInterval: 30s}}',
     { statsd: { tags: 'librato', lateness: 2000 } },
+  ],
+  [
+    'ingest: {allow: [10.0.0.0/8, "::1", 192.168.1.7], perSourceLinesMax: 1000, graphite: {udp: 2013}}',
+    {
+      allow: [
+        { address: '10.0.0.0', prefix: 8 },
+        { address: '::1', prefix: 128 },
+        { address: '192.168.1.7', prefix: 32 },
+      ],
+      perSourceLinesMax: 1000,
+      graphite: { udp: { host: '127.0.0.1', port: 2013 } },
+    },
   ],
 ])('%s is taken', (text, expected) => {
   expect(load(text)).toMatchObject(expected)
@@ -37,6 +51,11 @@ test.each([
   ['ingest: {statsd: {tags: datadog}}', 'ingest.statsd.tags: '],
   ['ingest: {statsd: {lateness: 5}}', 'ingest.statsd.lateness: expected a duration'],
   ['ingest: {statsd: {checkInterval: often}}', 'ingest.statsd.checkInterval: expected a duration'],
+  ['ingest: {allow: [10.0.0.0/33]}', 'ingest.allow[0]: expected a network such as "10.0.0.0/8"'],
+  ['ingest: {allow: [example.org]}', 'ingest.allow[0]: expected a network'],
+  ['ingest: {allow: []}', 'ingest.allow'],
+  ['ingest: {perSourceLinesMax: 0}', 'ingest.perSourceLinesMax'],
+  ['ingest: {graphite: {udp: nowhere}}', 'ingest.graphite.udp: expected host:port'],
 ])('%s is refused', (text, problem) => {
   expect(load(text)).toContain(problem)
 })

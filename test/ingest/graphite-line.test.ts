@@ -11,10 +11,14 @@ describe('lines that must parse', () => {
     ['  a.b \t 7   1700000000 ', 'a.b', 7, 1_700_000_000_000],
     ['disk.used;host=web1;dc=west 3 1700000000', 'disk.used;dc=west;host=web1', 3, 1_700_000_000_000],
     ['x;a-b=1;a=2 3 N', 'x;a=2;a-b=1', 3, undefined],
+    ['a.b 1 -1.0', 'a.b', 1, undefined],
+    ['a.b 1 1.7e9', 'a.b', 1, 1_700_000_000_000],
+    ['a.b\t1\t1700000000\t', 'a.b', 1, 1_700_000_000_000],
+    ['\u00a0a.b\v1\f+1700000000\r', 'a.b', 1, 1_700_000_000_000],
     ['interface-eth1/if_octets.rx% 3 N', 'interface-eth1/if_octets.rx%', 3, undefined],
   ]
   test.each(lines)('%s', (line, series, value, atMs) => {
-    const graphiteName = line.trim().split(/[ \t]/)[0]
+    const graphiteName = line.trim().split(/\s/)[0]
     expect(parseGraphiteLine(line)).toEqual({ ok: true, value: { series, graphiteName, value, atMs } })
   })
 })
@@ -31,6 +35,8 @@ describe('lines that must not', () => {
     ['a.b 1e999 1700000000', 5, 'value'],
     ['a.b nan 1700000000', 5, 'nan'],
     ['a.b 1 yesterday', 7, 'timestamp'],
+    ['a.b 1 n', 7, 'timestamp'],
+    ['a.b 1 nan', 7, 'timestamp'],
     ['a.b 1 -7', 7, 'timestamp'],
     ['a.b 1 99999999999999', 7, 'timestamp'],
     ['a;host 1 N', 1, 'tag'],
@@ -54,5 +60,29 @@ test('any text never throws and any answer is finite', () => {
       if (parsed.ok) expect(Number.isFinite(parsed.value.value)).toBe(true)
     }),
     { numRuns: 3000 },
+  )
+})
+
+test('what is printed parses to the same', () => {
+  const word = fc.string({ minLength: 1, maxLength: 10, unit: fc.constantFrom(...'abcXYZ019_-./%') })
+  const space = fc.constantFrom(' ', '\t', '  ', ' \t ')
+  const value = fc.double({ noNaN: true, noDefaultInfinity: true })
+  const tags = fc.dictionary(word, word, { maxKeys: 3 })
+  fc.assert(
+    fc.property(word, tags, value, fc.nat(2_000_000_000), space, (name, tags, value, seconds, space) => {
+      const written = [name, ...Object.entries(tags).map(([key, tag]) => `${key}=${tag}`)].join(';')
+      const series = [
+        name,
+        ...Object.keys(tags)
+          .sort()
+          .map((key) => `${key}=${tags[key]}`),
+      ].join(';')
+      const parsed = parseGraphiteLine([written, value, seconds].join(space))
+      expect(parsed).toEqual({
+        ok: true,
+        value: { series, graphiteName: written, value: value + 0, atMs: seconds * 1000 },
+      })
+    }),
+    { numRuns: 1000 },
   )
 })

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { BadLines } from '../../src/ingest/bad-lines.ts'
-import { GraphiteIntake } from '../../src/ingest/graphite.ts'
+import { GraphiteIntake, type GraphiteOptions } from '../../src/ingest/graphite.ts'
+import { Senders } from '../../src/ingest/senders.ts'
 import { seriesCount } from '../../src/model/metric.ts'
 import { ManualClock } from '../../src/runtime/clock.ts'
 import { Stats } from '../../src/runtime/stats.ts'
@@ -17,9 +18,9 @@ beforeEach(() => {
   logged = []
 })
 
-function open(seriesMax = 100): GraphiteIntake {
+function open(seriesMax = 100, more: Partial<GraphiteOptions> = {}): GraphiteIntake {
   const badLines = new BadLines(clock, recordingLog(logged), stats)
-  return new GraphiteIntake({ stepMs: 1000, latenessMs: 5000, seriesMax, clock, badLines, stats })
+  return new GraphiteIntake({ stepMs: 1000, latenessMs: 5000, seriesMax, clock, badLines, stats, ...more })
 }
 
 /** Points of a flush as `bucket − now in s: name value`. */
@@ -98,6 +99,38 @@ describe('bounds', () => {
     const intake = open(5000)
     send(intake, ...Array.from({ length: 2500 }, (_, i) => `n${i} ${i} N`))
     expect(intake.flush('test', nowMs).map(seriesCount)).toEqual([1000, 1000, 500])
+  })
+})
+
+describe('more bounds', () => {
+  test('points beyond what may wait are refused and counted; a flush makes room', () => {
+    const intake = open(100, { pendingPointsMax: 2 })
+    send(intake, 'a 1 N', 'b 1 N', 'c 1 N')
+    expect(flush(intake)).toEqual(['0: a 1', '0: b 1'])
+    expect(stats.get('points_refused_total')).toBe(1)
+    expect(logged).toEqual(['set aside from 10.0.0.7: c 1 now: too many points wait for the bus'])
+    send(intake, 'c 1 N')
+    expect(flush(intake)).toEqual(['0: c 1'])
+  })
+
+  test('a line that is too long is bad, and only it', () => {
+    const intake = open()
+    send(intake, `${'x'.repeat(9000)} 1 N`, 'a 1 N')
+    expect(flush(intake)).toEqual(['0: a 1'])
+    expect(stats.get('bad_lines_total{reason="graphite_length"}')).toBe(1)
+  })
+
+  test('senders may be refused or limited, and are counted', () => {
+    const senders = new Senders({ stats, allow: [{ address: '10.0.0.0', prefix: 8 }], linesMax: 2 })
+    const intake = open(100, { senders })
+    intake.takeFrom(Buffer.from('a 1 N'), { address: '11.0.0.1' })
+    intake.takeFrom(Buffer.from('b 1 N\nc 1 N\nd 1 N'), { address: '10.0.0.1' })
+    expect(flush(intake)).toEqual(['0: b 1', '0: c 1'])
+    expect(stats.snapshot()).toMatchObject({
+      packets_refused_total: 1,
+      lines_limited_total: 1,
+      'sender_lines_total{sender="10.0.0.1"}': 2,
+    })
   })
 })
 

@@ -236,6 +236,29 @@ test('Graphite lines keep their own time, their name for Graphite, and mark buck
   expect(marker.bucketMs).toBeLessThanOrEqual(Date.now() - 4000)
 })
 
+test('Graphite lines come over UDP too, several a packet, with and without a last newline', async () => {
+  const { graphiteUdp } = await start((config) => {
+    config.ingest.graphite.tcp = false
+    config.ingest.graphite.udp = { host: '127.0.0.1', port: 0 }
+  })
+  await sendUdp(graphiteUdp, 'udp.a;z=1;b=2 1 N\nudp.b 2 -1')
+  await sendUdp(graphiteUdp, 'udp.c 3 N\n')
+  await until(() => {
+    const names = metrics(world.entries, 'graphite-lines').flatMap(({ untyped }) => untyped.names)
+    return names.length >= 3 && names.includes('udp.a;b=2;z=1') && names.includes('udp.c')
+  })
+})
+
+test('outside ingest.allow neither packets nor connections are taken', async () => {
+  const { statsdUdp, statsdTcp } = await start((config) => {
+    config.ingest.allow = [{ address: '10.0.0.0', prefix: 8 }]
+  })
+  await sendUdp(statsdUdp, 'a:1|c')
+  await sendTcp(statsdTcp, 'a:1|c').catch(() => {})
+  await until(() => (world.statuses.at(-1)?.counters.packets_refused_total ?? 0) >= 2)
+  expect(metrics(world.entries)).toEqual([])
+})
+
 test('a late or malformed Graphite line is set aside, counted and shown', async () => {
   const { graphiteTcp } = await start()
   const nowSeconds = Math.floor(Date.now() / 1000)

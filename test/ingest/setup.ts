@@ -3,6 +3,7 @@ import { Aggregate } from '../../src/ingest/aggregate.ts'
 import { BadLines } from '../../src/ingest/bad-lines.ts'
 import { Happenings } from '../../src/ingest/happenings.ts'
 import type { TagStyle } from '../../src/ingest/name.ts'
+import { Senders, type SendersOptions } from '../../src/ingest/senders.ts'
 import { StatsdIntake } from '../../src/ingest/statsd.ts'
 import { TimedIntake } from '../../src/ingest/timed.ts'
 import type { MetricsMessage } from '../../src/model/metric.ts'
@@ -14,6 +15,7 @@ import { recordingLog } from '../support/world.ts'
 export const sender = { address: '10.0.0.7', port: 5 }
 
 export interface TestIntake {
+  senders: Senders
   intake: StatsdIntake
   aggregate: Aggregate
   timed: TimedIntake
@@ -31,19 +33,21 @@ export interface TestIntakeOptions {
   tags?: TagStyle
   seriesMax?: number
   onFirst?: () => void
+  senders?: Partial<SendersOptions>
 }
 
 export function openIntake(options: TestIntakeOptions = {}): TestIntake {
   const { clock = new ManualClock(), stats = new Stats(), tags = 'dogstatsd', seriesMax = 100 } = options
   const logged: string[] = []
-  const badLines = new BadLines(clock, options.log ?? recordingLog(logged), stats)
+  const senders = new Senders({ stats, ...options.senders })
+  const badLines = new BadLines(clock, options.log ?? recordingLog(logged), stats, senders)
   const aggregate = new Aggregate({ seriesMax, tags })
   const onFirst = options.onFirst ?? (() => {})
   const timed = new TimedIntake({ stepMs: 1000, latenessMs: 5000, seriesMax, tags, clock, badLines, stats, onFirst })
   const happenings = new Happenings(clock, stats, 60_000)
-  const intake = new StatsdIntake({ aggregate, timed, happenings, badLines, clock, stats })
+  const intake = new StatsdIntake({ aggregate, timed, happenings, senders, badLines, clock, stats })
   const send = (...lines: string[]) => intake.take(Buffer.from(lines.join('\n')), sender)
-  return { intake, aggregate, timed, happenings, stats, logged, send }
+  return { senders, intake, aggregate, timed, happenings, stats, logged, send }
 }
 
 /** All columns of all batches as `c name` → [sum, samples], `g name` → value, `t name` → figures, `s name` → members. */

@@ -1,0 +1,144 @@
+/**
+ * Senders: who sends what, by address, and who may.
+ *
+ * UDP has no password, so networks may be named in `ingest.allow` and lines a second limited per sender by
+ * `ingest.perSourceLinesMax`. Each sender's packets, lines and bad lines by reason are counted. Bounded: `namedMax` senders
+ * have counters of their own and `knownMax` a limit of their own; all others share one of each.
+ */
+import net from 'node:net'
+import type { Stats } from '../runtime/stats.ts'
+import type { BadLines } from './bad-lines.ts'
+
+export interface Network {
+  address: string
+  /** Bits. */
+  prefix: number
+}
+
+export interface SendersOptions {
+  stats: Stats
+  /** Networks that may send; all when there is none. */
+  allow?: readonly Network[] | undefined
+  /** Per sender and second. */
+  linesMax?: number | undefined
+  namedMax?: number
+  knownMax?: number
+}
+
+/** One address, or all that have no place of their own. */
+export class SenderCount {
+  readonly name: string
+  readonly isAllowed: boolean
+  /** Where its counters are shown; another one's for those without a name of their own. */
+  readonly shown: SenderCount
+  packets = 0
+  lines = 0
+  /** Lines that may still come this second. */
+  room: number
+  second = 0
+
+  constructor(name: string, isAllowed: boolean, room: number, shown?: SenderCount) {
+    this.shown = shown ?? this
+    this.name = name
+    this.isAllowed = isAllowed
+    this.room = room
+  }
+}
+
+const others = 'others'
+
+export class Senders {
+  readonly #stats: Stats
+  readonly #linesMax: number
+  readonly #namedMax: number
+  readonly #knownMax: number
+  readonly #allowed: net.BlockList | undefined
+  readonly #known = new Map<string, SenderCount>()
+  readonly #others: Readonly<Record<'true' | 'false', SenderCount>>
+  #last: SenderCount
+  #named = 0
+  #second = 0
+  #limited = 0
+
+  constructor({ stats, allow, linesMax, namedMax = 100, knownMax = 10_000 }: SendersOptions) {
+    this.#stats = stats
+    this.#linesMax = linesMax ?? Number.POSITIVE_INFINITY
+    this.#namedMax = namedMax
+    this.#knownMax = knownMax
+    this.#allowed = allow && blockList(allow)
+    this.#others = {
+      true: new SenderCount(others, true, this.#linesMax),
+      false: new SenderCount(others, false, 0),
+    }
+    this.#last = this.#others.true
+    this.#observe(this.#last)
+    if (linesMax !== undefined) stats.observe('lines_limited_total', () => this.#limited)
+  }
+
+  /** The sender with this address; ask `isAllowed` of it. */
+  of(address: string): SenderCount {
+    const last = this.#last
+    const sender = last.name === address ? last : (this.#known.get(address) ?? this.#meet(address))
+    if (sender.second !== this.#second) {
+      sender.second = this.#second
+      sender.room = this.#linesMax
+    }
+    this.#last = sender
+    return sender
+  }
+
+  /** A new second: everybody may send again. */
+  nextSecond(): void {
+    this.#second++
+  }
+
+  /** Counts what one packet brought; `limited` lines of it were not looked at. */
+  count(sender: SenderCount, lines: number, limited: number): void {
+    sender.shown.packets++
+    sender.shown.lines += lines
+    sender.room -= lines
+    this.#limited += limited
+  }
+
+  countBad(address: string, reason: string): void {
+    const name = this.#known.get(address)?.shown.name ?? others
+    this.#stats.count(`sender_bad_lines_total{sender="${name}",reason="${reason}"}`)
+  }
+
+  #meet(address: string): SenderCount {
+    const isAllowed = this.#mayAllow(address)
+    if (this.#known.size >= this.#knownMax || !isAllowed) return this.#others[`${isAllowed}`]
+    const isNamed = this.#named < this.#namedMax
+    const sender = new SenderCount(address, true, this.#linesMax, isNamed ? undefined : this.#others.true)
+    this.#known.set(address, sender)
+    if (isNamed) {
+      this.#named++
+      this.#observe(sender)
+    }
+    return sender
+  }
+
+  #mayAllow(address: string): boolean {
+    return this.#allowed?.check(address, net.isIPv6(address) ? 'ipv6' : 'ipv4') ?? true
+  }
+
+  #observe(sender: SenderCount): void {
+    this.#stats.observe(`sender_packets_total{sender="${sender.name}"}`, () => sender.packets)
+    this.#stats.observe(`sender_lines_total{sender="${sender.name}"}`, () => sender.lines)
+  }
+}
+
+/** Whether an address may connect; a refusal is counted. */
+export function gate(senders: Senders, badLines: BadLines): (address: string) => boolean {
+  return (address) => {
+    const { isAllowed } = senders.of(address)
+    if (!isAllowed) badLines.refuse(address)
+    return isAllowed
+  }
+}
+
+function blockList(networks: readonly Network[]): net.BlockList {
+  const list = new net.BlockList()
+  for (const { address, prefix } of networks) list.addSubnet(address, prefix, net.isIPv6(address) ? 'ipv6' : 'ipv4')
+  return list
+}
