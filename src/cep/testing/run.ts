@@ -7,7 +7,7 @@
 import type { LogEntry } from '../../model/message.ts'
 import { fingerprint, type Transition } from '../../model/transition.ts'
 import { Engine } from '../engine.ts'
-import type { LoadedRules, RawTest, RuleProblem } from '../language/load.ts'
+import type { CheckedRule, LoadedRules, RawTest, RuleProblem } from '../language/load.ts'
 import { TestLog } from './messages.ts'
 import { type PreparedTest, prepare } from './prepare.ts'
 import { sameTimeline, type Timeline, timelineOf } from './timeline.ts'
@@ -43,15 +43,27 @@ export function runTest(test: RawTest, loaded: LoadedRules, text: string): TestR
   return { test, passed: mismatches.length === 0, problems: [], mismatches, groupsSeen, runMs }
 }
 
-/** All transitions of all rules while the test is played. */
+/** All transitions of the asserted rules, and of those they refer to, while the test is played. */
 export function play(test: PreparedTest, loaded: LoadedRules): Transition[] {
   const { stepMs, runMs } = test
-  const engine = new Engine({ defaultStepMs: test.raw.stepMs ?? 10_000, testStepMs: stepMs, rules: loaded })
+  const rules = { ...loaded, rules: neededRules(test.expected.keys(), loaded) }
+  // Where no rule needs the default, only the engine's built-in ones would run at it: not more often than data come.
+  const needsDefault = rules.rules.some(({ everyMs }) => everyMs === undefined)
+  const defaultStepMs = test.raw.stepMs ?? (needsDefault ? 10_000 : stepMs)
+  const engine = new Engine({ defaultStepMs, testStepMs: stepMs, rules })
   const log = new TestLog(test)
   const transitions: Transition[] = []
   const feed = (entry: LogEntry) => transitions.push(...engine.step(entry))
   for (let atMs = 0; atMs < runMs; atMs += stepMs) log.step().forEach(feed)
   return transitions
+}
+
+function neededRules(asserted: Iterable<string>, loaded: LoadedRules): CheckedRule[] {
+  const needed = new Set(asserted)
+  for (const name of needed) {
+    for (const used of loaded.rules.find((rule) => rule.name === name)?.rulesUsed ?? []) needed.add(used)
+  }
+  return loaded.rules.filter(({ name }) => needed.has(name))
 }
 
 function compare(expected: PreparedTest['expected'], transitions: readonly Transition[]): Mismatch[] {
