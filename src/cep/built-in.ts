@@ -4,11 +4,9 @@ import { type CheckedRule, loadRules } from './language/load.ts'
 const text = `
 rules:
   source_dead:
-    every: 1s
     crit: source:{source} is crit
     say: "{source} has stopped sending: what it feeds is not watched any more"
   rule_overflow:
-    every: 1s
     warn: source:{rule} is warn, keep 10m
     say: "rule {rule} has more groups than it may have; new ones are not watched"
 `

@@ -370,7 +370,7 @@ export class CompiledRule {
       const bucket = Math.round(atMs / this.#context.stepMs)
       for (const group of scope.groups.sorted()) out[group] = step(group, bucket, atMs)
     })
-    return (group) => out[group] as number
+    return (group) => out[group] ?? Number.NaN
   }
 }
 

@@ -58,6 +58,11 @@ export abstract class LeafRun {
     return true
   }
 
+  /** False for what is no input, such as another rule's state. */
+  get isInput(): boolean {
+    return true
+  }
+
   /** Whether silence of this leaf makes a group `nodata`. */
   abstract get makesNodata(): boolean
 

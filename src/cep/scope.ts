@@ -91,13 +91,21 @@ export class Scope {
     const isChanged = version !== this.#setsSeen
     this.#setsSeen = version
     for (const group of this.groups.sorted()) {
-      let seenMs = Number.NEGATIVE_INFINITY
-      for (const { leaf, map, isFull } of this.links) {
-        if (isFull) seenMs = Math.max(seenMs, leaf.lastSeenMs[map[group] as number] ?? seenMs)
-      }
-      this.lastSeenMs[group] = seenMs
+      this.lastSeenMs[group] = this.#lastSeen(group)
       if (isChanged) this.#judgeSources(group)
     }
+  }
+
+  /** When a point last came, in leaves that keep all names; other rules' states count only where there is nothing else. */
+  #lastSeen(group: number): number {
+    let [inputMs, otherMs] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY]
+    for (const { leaf, map, isFull } of this.links) {
+      if (!isFull) continue
+      const seenMs = leaf.lastSeenMs[map[group] as number] ?? Number.NEGATIVE_INFINITY
+      if (leaf.isInput) inputMs = Math.max(inputMs, seenMs)
+      else otherMs = Math.max(otherMs, seenMs)
+    }
+    return inputMs === Number.NEGATIVE_INFINITY ? otherMs : inputMs
   }
 
   drop(group: number): void {

@@ -36,6 +36,7 @@ const missedIntervalsMax = 5
 const missedSecondsMin = 5
 const forgetSeconds = 86_400
 const spansMax = 64
+const noNames: ReadonlySet<string> = new Set()
 
 export class Sources {
   readonly #sources = new Map<string, SourceState>()
@@ -45,6 +46,8 @@ export class Sources {
   readonly #sets: number[][] = [[]]
   readonly #setIds = new Map<string, number>([['', 0]])
   #nowMs = 0
+  /** What the last sources to say `bye` had all marked; their last bucket need not wait for the clock. */
+  #leftMs = 0
   /** Grows whenever a name's state changes. */
   version = 0
 
@@ -66,7 +69,11 @@ export class Sources {
     source.intervalMs = marker.intervalMs
     source.latenessMs = marker.latenessMs
     source.missed = 0
-    source.state = marker.bye === true ? 'gone' : 'live'
+    source.state = 'live'
+    if (marker.bye === true) {
+      if (source.latenessMs === 0) this.#leftMs = Math.max(this.#leftMs, this.#marked(noNames))
+      source.state = 'gone'
+    }
     this.#hear(source)
   }
 
@@ -91,16 +98,23 @@ export class Sources {
 
   /**
    * Up to where buckets are closed for rules that the given late names feed: what every live source without lateness and
-   * each of those has marked; without any, the clock. Undefined before there is any time at all.
+   * each of those has marked; without any, the clock or the last goodbye. Undefined before there is any time at all.
    */
   closed(lateNames: ReadonlySet<string>): number | undefined {
-    let closed = Number.POSITIVE_INFINITY
+    const marked = this.#marked(lateNames)
+    if (marked !== Number.POSITIVE_INFINITY) return marked
+    const endMs = Math.max(this.#nowMs, this.#leftMs)
+    return endMs > 0 ? endMs : undefined
+  }
+
+  /** The least mark of the live sources that count; infinite without any. */
+  #marked(lateNames: ReadonlySet<string>): number {
+    let marked = Number.POSITIVE_INFINITY
     for (const source of this.#sources.values()) {
       if (source.state !== 'live') continue
-      if (source.latenessMs === 0 || lateNames.has(source.name)) closed = Math.min(closed, source.bucketMs)
+      if (source.latenessMs === 0 || lateNames.has(source.name)) marked = Math.min(marked, source.bucketMs)
     }
-    if (closed !== Number.POSITIVE_INFINITY) return closed
-    return this.#nowMs > 0 ? this.#nowMs : undefined
+    return marked
   }
 
   /** Where time began: the start of the first bucket that any source marked, or the first clock. */

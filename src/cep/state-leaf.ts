@@ -105,6 +105,10 @@ export class BoardLeaf extends LeafRun {
     return false
   }
 
+  override get isInput(): boolean {
+    return false
+  }
+
   useFacts(facts: Readonly<Record<string, Readonly<Record<string, string>>>>): void {
     this.#facts = facts
   }

@@ -236,6 +236,7 @@ function build(
     forgetMs: raw.forgetMs,
     facts: checker.factsUsed,
   }
+  const lets = shownLets(raw, checker, names)
   const sentences = Object.fromEntries(results.map(({ level, sentence }) => [level, sentence.text]))
   const comparisons = Object.fromEntries(results.map(({ level, typed }) => [level, typed.condition.comparisons]))
   return {
@@ -251,11 +252,16 @@ function build(
     tags: raw.tags,
     rulesUsed: [...checker.rulesUsed],
     tree,
-    treeKey: JSON.stringify(tree),
+    treeKey: JSON.stringify([tree, nodesOf(lets), nodesOf(sayParts)]),
     sayParts,
-    lets: shownLets(raw, checker, names),
+    lets,
     comparisons,
   }
+}
+
+/** What is computed for people to read; its words do not matter. */
+function nodesOf(parts: readonly SayPart[]): readonly unknown[] {
+  return parts.flatMap((part) => (typeof part === 'object' && 'node' in part ? [part.node] : []))
 }
 
 function shownLets(raw: RawRule, checker: RuleChecker, names: readonly string[]): (Shown & { name: string })[] {
