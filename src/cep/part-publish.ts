@@ -7,7 +7,7 @@
  *
  *   standby --lock won, alerts-log read to its end--> leading --lock lost--> standby
  */
-import type { Bus, Lock, Reader } from '../bus/bus.ts'
+import { type Bus, BusError, type Lock, type Reader } from '../bus/bus.ts'
 import type { Context } from '../bus/part.ts'
 import type { Hops } from '../model/message.ts'
 import { fingerprint, type Transition } from '../model/transition.ts'
@@ -90,25 +90,34 @@ export class Publisher {
 
   /** Gets the lock, again and again; leads once alerts-log has been read to its end, so as to know what was told. */
   async #lead(bus: Bus): Promise<void> {
-    const { clock, log } = this.#context
+    const { clock } = this.#context
     const { signal } = this.#ending
     while (!signal.aborted) {
       try {
-        const lock = await bus.lock('cep', signal)
-        this.#lock = lock
-        await Promise.race([this.#told.caughtUp(), lock.lost, abortOf(signal)])
-        if (signal.aborted) return
-        this.#leads = true
-        log.debug('this engine leads')
-        this.#pump()
-        await Promise.race([lock.lost, abortOf(signal)])
-        this.#leads = false
-        if (!signal.aborted) log.warn('another engine leads now, or the bus is gone; standing by')
+        this.#lock = await bus.lock('cep', signal)
+        await this.#leadWith(this.#lock, signal)
       } catch (error) {
         if (!signal.aborted) this.#situation.bad(`the lock for publishing cannot be had: ${(error as Error).message}`)
         await sleep(1000, clock, signal)
       }
     }
+  }
+
+  async #leadWith(lock: Lock, signal: AbortSignal): Promise<void> {
+    const { log } = this.#context
+    let isLost = false
+    const over = Promise.race([lock.lost, abortOf(signal)]).then(() => {
+      isLost = true
+      this.#leads = false
+    })
+    await Promise.race([this.#told.caughtUp(), over])
+    if (!isLost) {
+      this.#leads = true
+      log.debug('this engine leads')
+      this.#pump()
+    }
+    await over
+    if (!signal.aborted) log.warn('another engine leads now, or the bus is gone; standing by')
   }
 
   /** Another engine, or we in an earlier life, told this. */
@@ -160,7 +169,7 @@ export class Publisher {
     return [...round.values()]
   }
 
-  /** Hands a round to the bus; gives back what was refused. */
+  /** Hands a round to the bus; gives back what was refused and may be taken another time. */
   async #publishRound(round: readonly Waiting[]): Promise<Waiting[]> {
     const { bus, clock } = this.#context
     const sent = round.map(({ transition, hops }) => {
@@ -168,11 +177,24 @@ export class Publisher {
       return bus.publish(`transitions.${transition.rule}`, transition, { ...hops, ruleMs: clock.now() })
     })
     const outcomes = await Promise.allSettled(sent)
-    const refused = round.filter((_, i) => outcomes[i]?.status === 'rejected')
-    this.#stats.count('transitions_published_total', round.length - refused.length)
-    const reason = outcomes.find((outcome) => outcome.status === 'rejected')?.reason as Error | undefined
-    if (reason) this.#situation.bad(`transitions cannot be published: ${reason.message}`)
-    return refused.map((waiting) => ({ ...waiting, retried: true }))
+    return round
+      .filter((waiting, i) => this.#isRefused(waiting, outcomes[i]))
+      .map((waiting) => ({ ...waiting, retried: true }))
+  }
+
+  #isRefused({ transition }: Waiting, outcome: PromiseSettledResult<void> | undefined): boolean {
+    if (outcome?.status !== 'rejected') {
+      this.#stats.count('transitions_published_total')
+      return false
+    }
+    const reason = outcome.reason as Error
+    if (reason instanceof BusError && reason.isFinal) {
+      this.#stats.count('transitions_dropped_total')
+      this.#context.log.error(`the transition ${transition.id} can never be published: ${reason.message}`)
+      return false
+    }
+    this.#situation.bad(`transitions cannot be published: ${reason.message}`)
+    return true
   }
 }
 

@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Bus } from '../../src/bus/bus.ts'
+import { type Bus, BusError } from '../../src/bus/bus.ts'
 import { openMemoryBus } from '../../src/bus/memory.ts'
 import { Ledger, ledgerGroupsMax } from '../../src/cep/part-ledger.ts'
 import { Publisher, waitingMax } from '../../src/cep/part-publish.ts'
@@ -136,6 +136,22 @@ describe('publishing', () => {
     await expect.poll(() => one.problem).toContain('no broker')
     await expect.poll(ids).toEqual(['r/web1/1000/crit/false', 'r/web1/2000/ok/false'])
     await expect.poll(() => one.problem).toBeUndefined()
+  })
+
+  it('gives up what the bus can never take, and goes on', async () => {
+    const picky: Bus = {
+      ...pass(bus),
+      publish: (key, message, hops) =>
+        (message as Transition).groupKey === 'web1'
+          ? Promise.reject(new BusError('too large', { isFinal: true }))
+          : bus.publish(key, message, hops),
+    }
+    const stats = new Stats()
+    const one = publisher(stats, picky)
+    one.offer([transition('web1', 1000, 'crit'), transition('web2', 1000, 'crit')], () => ({}))
+    await expect.poll(ids).toEqual(['r/web2/1000/crit/false'])
+    await expect.poll(() => stats.get('transitions_dropped_total')).toBe(1)
+    expect(stats.get('transitions_waiting')).toBe(0)
   })
 
   it('bounds what waits while nobody may publish, and counts what goes', async () => {
