@@ -43,7 +43,8 @@ export function apiRoutes(state: ConsoleState, live: Live, stats: Stats): Router
     const rules = { ...(engine && { rulesHash: engine.rulesHash }), ...(problem && { rulesProblem: problem }) }
     response.json({ ...state.heartbeat(), parts: state.parts(), sources: state.sources(), ...rules })
   })
-  router.get('/stream', ({ query }, response) => {
+  router.get('/stream', ({ method, query }, response) => {
+    if (method === 'HEAD') throw new BadRequest('HEAD: a stream has no end; expected GET', 405)
     const rule = textOf(query, 'rule')
     const dashboard = textOf(query, 'dashboard')
     const shown = dashboard === undefined ? [] : targetsOf({ target: targetTexts(state, dashboard) })

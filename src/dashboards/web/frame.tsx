@@ -38,8 +38,8 @@ export function Frame({ section, name, children }: FrameProps) {
       </header>
       {isStale && <StaleBar silentMs={silentMs} heartbeat={known.heartbeat} />}
       {doubt && section !== '' && (
-        <div class="stale-bar" role="alert">
-          <strong>This may not be the present:</strong> {doubt}.
+        <div class="stale-bar">
+          <strong role="alert">This may not be the present:</strong> {doubt}.
         </div>
       )}
       <main id="main" class={isStale || doubt ? 'page dim' : 'page'} tabIndex={-1}>
@@ -105,8 +105,8 @@ function Pulse({ known, isStale, silentMs }: { known: Known; isStale: boolean; s
 
 function StaleBar({ silentMs, heartbeat }: { silentMs: number; heartbeat: HeartbeatView | undefined }) {
   return (
-    <div class="stale-bar" role="alert">
-      <strong>{heartbeat ? 'The data has stopped.' : 'Nothing has been heard yet.'}</strong>{' '}
+    <div class="stale-bar">
+      <strong role="alert">{heartbeat ? 'The data has stopped.' : 'Nothing has been heard yet.'}</strong>{' '}
       <span>
         No word from the console for {ago(silentMs)}
         {heartbeat ? `; what stands here is from ${clockTime(heartbeat.nowMs)}` : ''}. Reconnecting.
@@ -129,7 +129,7 @@ function Announcer({ known }: { known: Known }) {
     }
   }, [known.alerts, known.hello])
   return (
-    <div class="sr" role="status" aria-live="assertive">
+    <div class="sr" aria-live="assertive">
       {text}
     </div>
   )
