@@ -12,7 +12,7 @@ import { type Distribution, DistributionBuilder } from '../model/distribution.ts
 import { emptyMetrics, type MetricsMessage, setMembersMax } from '../model/metric.ts'
 import { setBytesMax, splitHeavy } from './batch.ts'
 import type { TagStyle } from './name.ts'
-import { counter, gauge, type Line, set, timer } from './parse.ts'
+import { counter, gauge, type Line, type LineKind, set, timer } from './parse.ts'
 import { grown, SeriesTable } from './series.ts'
 
 /** Series in one message. */
@@ -29,6 +29,15 @@ export interface AggregateOptions {
   allMembersMax?: number
   /** How tags may stand in names. */
   tags?: TagStyle
+}
+
+/** One series in the present interval. */
+export interface SeriesNow {
+  name: string
+  /** Sum of a counter, level of a gauge. */
+  value: number
+  /** Of a timer, when something came. */
+  seen?: Distribution
 }
 
 interface Members {
@@ -108,10 +117,35 @@ export class Aggregate {
     return messages
   }
 
+  /** What has come of each series of a kind in the present interval; gauges have their level. */
+  *now(kind: LineKind): Generator<SeriesNow> {
+    const series = this.#series
+    for (let slot = 0; slot < series.size; slot++) {
+      if (series.kinds[slot] !== kind) continue
+      const isFed = this.#fedIn[slot] === this.#interval
+      const value = isFed || kind === gauge ? (this.#values[slot] as number) : 0
+      const seen = isFed ? this.#timers[slot]?.build() : undefined
+      yield { name: series.names[slot] as string, value, ...(seen && { seen }) }
+    }
+  }
+
+  /** Forgets the series of a kind whose names are wanted gone, with what came of them in this interval; returns their names. */
+  forget(kind: LineKind, isGone: (name: string) => boolean): string[] {
+    const { names, kinds } = this.#series
+    const gone = names.filter((name, slot) => kinds[slot] === kind && isGone(name))
+    if (gone.length > 0) this.#keep((slot) => kinds[slot] !== kind || !isGone(names[slot] as string))
+    return gone
+  }
+
   /** Forgets series that have not been fed for this many intervals (gauges lose their level). Returns how many. */
   forgetIdle(intervals: number): number {
+    return this.#keep((slot) => this.#interval - (this.#fedIn[slot] as number) <= intervals)
+  }
+
+  /** Keeps the slots that are wanted and returns how many are gone. */
+  #keep(isKept: (slot: number) => boolean): number {
     const before = this.#series.size
-    const { table, kept } = this.#series.filter((slot) => this.#interval - (this.#fedIn[slot] as number) <= intervals)
+    const { table, kept } = this.#series.filter(isKept)
     if (kept.length === before) return 0
     this.#series = table
     kept.forEach((from, to) => {

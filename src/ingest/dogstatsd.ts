@@ -79,7 +79,7 @@ export function parseServiceCheck(bytes: Buffer, start: number, end: number): Re
   const statusAt = start + Buffer.byteLength(written) + 5
   const name = nameOf(written)
   if (name === '') return bad(start + 4, 'a name with letters or digits')
-  const state = states[status]
+  const state = Object.hasOwn(states, status) ? states[status] : undefined
   if (state === undefined) return bad(Math.min(statusAt, end), 'a status from 0 to 3')
   const rest = text.slice(written.length + status.length + 5)
   const messageAt = rest.indexOf('|m:')

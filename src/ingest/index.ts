@@ -19,7 +19,13 @@ import { startStatsdRoad } from './statsd-road.ts'
 
 export interface IngestPart extends Part {
   /** Where we listen, with real ports. */
-  addresses: { statsdUdp?: HostPort; statsdTcp?: HostPort; graphiteTcp?: HostPort; graphiteUdp?: HostPort }
+  addresses: {
+    management?: HostPort
+    statsdUdp?: HostPort
+    statsdTcp?: HostPort
+    graphiteTcp?: HostPort
+    graphiteUdp?: HostPort
+  }
 }
 
 export async function startIngest(config: Config, context: Context): Promise<IngestPart> {

@@ -61,27 +61,35 @@ export async function listenUdp(
 }
 
 /** Listens for connections that send lines; `onLines` gets whole lines, and each connection's last one without newline. */
-export async function listenTcpLines(
-  { key, address, log, stats, mayConnect, connectionsMax = connectionsAtATime }: ListenOptions,
+export function listenTcpLines(
+  options: ListenOptions,
   onLines: (lines: Buffer, sender: Sender) => void,
   onTooLong: (beginning: Buffer, sender: Sender) => void,
 ): Promise<Listener> {
+  return listenTcp(options, (socket, sender) => {
+    const buffer = new LineBuffer(lineBytesMax, (beginning) => onTooLong(beginning, sender))
+    const deliver = (lines: Buffer) => lines.length > 0 && onLines(lines, sender)
+    socket.on('data', (chunk: Buffer) => deliver(buffer.push(chunk)))
+    socket.on('close', () => deliver(buffer.end()))
+    // The sender has nothing more to say; so have we.
+    socket.on('end', () => socket.end())
+  })
+}
+
+/** Listens for connections, which stay open for our side when the other has ended; closing destroys those that are left. */
+export async function listenTcp(
+  { key, address, log, stats, mayConnect, connectionsMax = connectionsAtATime }: ListenOptions,
+  onConnection: (socket: net.Socket, sender: Sender) => void,
+): Promise<Listener> {
   const open = new Set<net.Socket>()
-  const server = net.createServer((socket) => {
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     const sender = { address: socket.remoteAddress ?? 'unknown', port: socket.remotePort ?? 0 }
     if (mayConnect?.(sender.address) === false) return socket.destroy()
     open.add(socket)
-    const buffer = new LineBuffer(lineBytesMax, (beginning) => onTooLong(beginning, sender))
     socket.setKeepAlive(true, 60_000)
-    socket.on('data', (chunk: Buffer) => deliver(buffer.push(chunk)))
     socket.on('error', () => stats.count('tcp_errors_total'))
-    socket.on('close', () => {
-      open.delete(socket)
-      deliver(buffer.end())
-    })
-    // The sender has nothing more to say; so have we.
-    socket.on('end', () => socket.end())
-    const deliver = (lines: Buffer) => lines.length > 0 && onLines(lines, sender)
+    socket.on('close', () => open.delete(socket))
+    onConnection(socket, sender)
   })
   server.maxConnections = connectionsMax
   server.on('drop', () => stats.count('tcp_connections_refused_total'))

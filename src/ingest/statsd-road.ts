@@ -4,15 +4,17 @@
 import { BucketQueue } from '../bus/bucket-queue.ts'
 import type { Context } from '../bus/part.ts'
 import { Source, sourceName } from '../bus/source.ts'
-import type { Config, HostPort } from '../runtime/config.ts'
+import type { Config } from '../runtime/config.ts'
 import type { Stats } from '../runtime/stats.ts'
 import { Aggregate } from './aggregate.ts'
 import type { BadLines } from './bad-lines.ts'
 import { countDrops } from './drops.ts'
 import { startFlushing } from './flush.ts'
 import { Happenings } from './happenings.ts'
+import { startManagement } from './management.ts'
 import { lineBytesMax } from './parse.ts'
 import { type Listener, listenTcpLines, listenUdp } from './receive.ts'
+import { openRepeater } from './repeat.ts'
 import { idleMaxMs, type Road, sweepEveryMs } from './road.ts'
 import { gate, type Senders } from './senders.ts'
 import { type Sender, StatsdIntake } from './statsd.ts'
@@ -31,7 +33,7 @@ export async function startStatsdRoad(
   const timedRoad = openTimedRoad(config, context, stats, badLines)
   const happenings = new Happenings(clock, stats, statsd.checkInterval)
   const intake = new StatsdIntake({ aggregate, timed: timedRoad.intake, happenings, senders, badLines, clock, stats })
-  const { udp, tcp } = await listen(config, context, stats, badLines, senders, intake)
+  const { udp, tcp, management, closeAll } = await listen(config, context, stats, badLines, senders, intake, aggregate)
   const source = new Source(bus, { name: sourceName('ingest', host), startedMs: clock.now(), intervalMs })
   const queue = new BucketQueue({ source, clock, log, stats })
   const makeRoom = roomMaker(aggregate, seriesMax, intervalMs)
@@ -50,44 +52,78 @@ export async function startStatsdRoad(
     },
   })
   return {
-    addresses: { ...(udp && { statsdUdp: udp.address }), ...(tcp && { statsdTcp: tcp.address }) },
+    addresses: {
+      ...(udp && { statsdUdp: udp.address }),
+      ...(tcp && { statsdTcp: tcp.address }),
+      ...(management && { management: management.address }),
+    },
     lastBucketMs: () => source.lastBucketMs,
     problem: () => queue.problem ?? timedRoad.problem(),
     async stop() {
-      await Promise.all([udp?.close(), tcp?.close()])
+      await closeAll()
       await Promise.all([flushing.stop(), timedRoad.stop()])
     },
   }
 }
 
+interface Listeners {
+  udp: Listener | undefined
+  tcp: Listener | undefined
+  management: Listener | undefined
+  closeAll(): Promise<unknown>
+}
+
 async function listen(
   config: Config,
-  { log }: Context,
+  { clock, log }: Context,
   stats: Stats,
   badLines: BadLines,
   senders: Senders,
   intake: StatsdIntake,
-): Promise<{ udp: Listener | undefined; tcp: Listener | undefined }> {
+  aggregate: Aggregate,
+): Promise<Listeners> {
   const { statsd } = config.ingest
-  const onPacket = (packet: Buffer, sender: Sender) => intake.take(packet, sender)
-  const tooLong = (beginning: Buffer, { address }: Sender) =>
+  const repeater = statsd.repeat && openRepeater(statsd.repeat, log, stats)
+  const onPacket = (packet: Buffer, sender: Sender) => {
+    if (intake.take(packet, sender)) repeater?.packet(packet)
+  }
+  const onLines = (lines: Buffer, sender: Sender) => {
+    if (intake.take(lines, sender)) repeater?.lines(lines)
+  }
+  const mayConnect = gate(senders, badLines)
+  const listening = { log, stats, mayConnect }
+  const open: Listener[] = []
+  const opened = async (listener: Promise<Listener>) => {
+    open.push(await listener)
+    return open.at(-1)
+  }
+  const closeAll = () => Promise.all([...open.map((one) => one.close()), repeater?.close()])
+  try {
+    const { udp: udpAt, tcp: tcpAt, management: managementAt } = statsd
+    const udp = udpAt && (await opened(listenUdp({ key: 'ingest.statsd.udp', address: udpAt, ...listening }, onPacket)))
+    const tcp =
+      tcpAt &&
+      (await opened(
+        listenTcpLines({ key: 'ingest.statsd.tcp', address: tcpAt, ...listening }, onLines, tooLong(badLines)),
+      ))
+    const lastPacketMs = () => intake.lastPacketMs
+    const management =
+      managementAt &&
+      (await opened(startManagement({ address: managementAt, aggregate, lastPacketMs, config, clock, ...listening })))
+    return { udp: udp || undefined, tcp: tcp || undefined, management: management || undefined, closeAll }
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+function tooLong(badLines: BadLines): (beginning: Buffer, sender: Sender) => void {
+  return (beginning, { address }) =>
     badLines.badFrom(
       address,
       'length',
       () => `longer than ${lineBytesMax} bytes: ${JSON.stringify(beginning.toString('utf8', 0, 80))}…`,
     )
-  const mayConnect = gate(senders, badLines)
-  const options = (key: string, address: HostPort) => ({ key, address, log, stats, mayConnect })
-  const udp = statsd.udp ? await listenUdp(options('ingest.statsd.udp', statsd.udp), onPacket) : undefined
-  try {
-    const tcp = statsd.tcp
-      ? await listenTcpLines(options('ingest.statsd.tcp', statsd.tcp), onPacket, tooLong)
-      : undefined
-    return { udp, tcp }
-  } catch (error) {
-    await udp?.close()
-    throw error
-  }
 }
 
 /** Forgets idle series once a minute while the table is nearly full. */

@@ -43,6 +43,7 @@ export class StatsdIntake {
   readonly #clock: Clock
   readonly #line = new Line()
   #firstPacketMs: number | undefined
+  #lastIntervalMs: number | undefined
   #packets = 0
   #lines = 0
 
@@ -58,12 +59,15 @@ export class StatsdIntake {
     stats.observe('series', () => aggregate.seriesCount)
   }
 
-  /** One packet, or the complete lines of a stream: lines with `\n` between them, with or without a last one. */
-  take(bytes: Buffer, sender: Sender): void {
+  /**
+   * One packet, or the complete lines of a stream: lines with `\n` between them, with or without a last one. False when
+   * the sender may not send.
+   */
+  take(bytes: Buffer, sender: Sender): boolean {
     const count = this.#senders.of(sender.address)
     if (!count.isAllowed) {
       this.#badLines.refuse(sender.address)
-      return
+      return false
     }
     this.#firstPacketMs ??= this.#clock.now()
     this.#packets++
@@ -81,11 +85,18 @@ export class StatsdIntake {
     const taken = lines <= room ? lines : Math.max(0, room)
     this.#lines += taken
     this.#senders.count(count, taken, lines - taken)
+    return true
+  }
+
+  /** When packets came last, to the interval. */
+  get lastPacketMs(): number | undefined {
+    return this.#firstPacketMs ?? this.#lastIntervalMs
   }
 
   /** When the first packet of the interval came; asking begins the next interval. */
   takeFirstPacketMs(): number | undefined {
     const firstPacketMs = this.#firstPacketMs
+    this.#lastIntervalMs = firstPacketMs ?? this.#lastIntervalMs
     this.#firstPacketMs = undefined
     return firstPacketMs
   }

@@ -79,6 +79,10 @@ const ingest = z.strictObject({
     .strictObject({
       udp: z.union([hostPort, z.literal(false)]).prefault('127.0.0.1:8125'),
       tcp: z.union([hostPort, z.literal(false)]).prefault('127.0.0.1:8125'),
+      /** Where etsy's management commands are answered; off by default. */
+      management: z.union([hostPort, z.literal(false)]).default(false),
+      /** A daemon that gets every packet too. */
+      repeat: hostPort.optional(),
       /** Tags that stand in names: `name,tag=value` or `name#tag=value`; DogStatsD's own are always understood. */
       tags: z.enum(['dogstatsd', 'influxdb', 'librato']).default('dogstatsd'),
       /** How long lines with a time of their own (`|T1700000000`) are waited for. */

@@ -20,7 +20,13 @@ function load(text: string) {
 
 test('defaults are those of a lone machine: local ports, no optional way in', () => {
   expect(load('')).toMatchObject({
-    statsd: { udp: { host: '127.0.0.1', port: 8125 }, tags: 'dogstatsd', lateness: 5000, checkInterval: 60_000 },
+    statsd: {
+      udp: { host: '127.0.0.1', port: 8125 },
+      tags: 'dogstatsd',
+      lateness: 5000,
+      checkInterval: 60_000,
+      management: false,
+    },
     graphite: { udp: false },
   })
   expect(load('')).not.toHaveProperty('allow')
@@ -43,6 +49,15 @@ test.each([
       graphite: { udp: { host: '127.0.0.1', port: 2013 } },
     },
   ],
+  [
+    'ingest: {statsd: {management: 8126, repeat: "old.example.org:8125"}}',
+    {
+      statsd: {
+        management: { host: '127.0.0.1', port: 8126 },
+        repeat: { host: 'old.example.org', port: 8125 },
+      },
+    },
+  ],
 ])('%s is taken', (text, expected) => {
   expect(load(text)).toMatchObject(expected)
 })
@@ -56,6 +71,8 @@ test.each([
   ['ingest: {allow: []}', 'ingest.allow'],
   ['ingest: {perSourceLinesMax: 0}', 'ingest.perSourceLinesMax'],
   ['ingest: {graphite: {udp: nowhere}}', 'ingest.graphite.udp: expected host:port'],
+  ['ingest: {statsd: {management: true}}', 'ingest.statsd.management'],
+  ['ingest: {statsd: {repeat: old}}', 'ingest.statsd.repeat: expected host:port'],
 ])('%s is refused', (text, problem) => {
   expect(load(text)).toContain(problem)
 })

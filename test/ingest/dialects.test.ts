@@ -178,6 +178,7 @@ describe('DogStatsD service checks', () => {
   test.each([
     ['_sc||0', 'column 5: expected a name with letters or digits'],
     ['_sc|db|4', 'column 8: expected a status from 0 to 3'],
+    ['_sc|db|constructor', 'column 8: expected a status from 0 to 3'],
     ['_sc|db', 'expected a status from 0 to 3'],
     ['_sc|db|0|x', 'column 9: expected sections'],
   ])('%s is bad', (packet, problem) => {
