@@ -4,7 +4,8 @@ import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadRules } from '../src/cep/language/load.ts'
 import { readRuleFiles } from '../src/cep/rule-files.ts'
-import { runTest } from '../src/cep/testing/run.ts'
+import { prepare } from '../src/cep/testing/prepare.ts'
+import { play, runTest } from '../src/cep/testing/run.ts'
 import { rulesCheck, rulesTest } from '../src/cep/tools/index.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
@@ -35,6 +36,20 @@ describe('the shipped rules', () => {
     const expectations = loaded.tests.filter(({ rule }) => rule === name).map(({ expect }) => JSON.stringify(expect))
     expect(expectations.some((text) => /warn|crit/.test(text))).toBe(true)
     expect(expectations).toContain('{}')
+  })
+
+  it('say it in a sentence that reads well on a phone', () => {
+    const test = loaded.tests.find(({ rule }) => rule === 'http_5xx_spike') as (typeof loaded.tests)[number]
+    const prepared = prepare(test, loaded, '')
+    const transitions = prepared.ok ? play(prepared.value, loaded) : []
+    expect(transitions.map(({ to, say }) => `${to}: ${say}`)).toEqual([
+      'crit: verifier: 10% of requests fail (25 of 250 in 5 seconds, 25 of 3000 in a minute)',
+      'ok: verifier: 0% of requests fail (0 of 250 in 5 seconds, 0 of 3000 in a minute)',
+    ])
+    const [first] = transitions
+    expect(first).toMatchObject({ groupKey: 'verifier', runbook: 'docs/runbooks.md#http_5xx_spike' })
+    expect(first?.comparison).toMatchObject({ value: 0.1, operator: '>', threshold: 0.05 })
+    expect(first?.series.values.at(-1)).toBe(0.1)
   })
 
   it('play hours of their tests in a second', () => {

@@ -6,6 +6,7 @@
 import { parseDuration } from '../../model/duration.ts'
 import { type PathPattern, parsePath } from '../../model/path.ts'
 import { err, ok, type Result } from '../../model/result.ts'
+import { suggest } from '../../runtime/problem.ts'
 import {
   kindInTests,
   type LoadedRules,
@@ -177,13 +178,22 @@ function prepareExpected(raw: RawTest, loaded: LoadedRules, fault: Fault): Map<s
       else fault(key, '', inKey('expected a timeline; only tests at the end of a file name rules'))
     } else if (typeof value === 'string')
       fault(key, '', inKey('expected groups and their timelines under the name of a rule'))
-    else if (!loaded.rules.some(({ name }) => name === key)) fault(key, '', inKey(`there is no rule "${key}"`))
+    else if (!loaded.rules.some(({ name }) => name === key))
+      fault(key, '', inKey(`there is no rule "${key}"${meant(key, loaded)}`))
     else {
       expected.set(key, expected.get(key) ?? new Map())
       for (const [group, timeline] of Object.entries(value)) put(expected, key, group, timeline, fault)
     }
   }
   return expected
+}
+
+function meant(name: string, loaded: LoadedRules): string {
+  const known = suggest(
+    name,
+    loaded.rules.map((rule) => rule.name),
+  )
+  return known === undefined ? '' : `; did you mean "${known}"?`
 }
 
 function put(
