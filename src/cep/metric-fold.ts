@@ -1,0 +1,155 @@
+/** Metric fold: points of closed source buckets, folded into the rule's bucket in canonical order. */
+import type { Distribution } from '../model/distribution.ts'
+import { distributionOf } from './distribution-window.ts'
+import { MetricCells } from './metric-cells.ts'
+import { foldField, mergeMoments } from './window.ts'
+
+export abstract class MetricFold extends MetricCells {
+  protected readonly members = new Map<number, Set<string>>()
+
+  fold(atMs: number): void {
+    this.closedMs = atMs
+    this.born = []
+    const { length } = this.groups
+    this.window?.grow(length)
+    this.window?.advance(atMs, length)
+    if (this.numbers.size > 0) this.foldNumbers(atMs)
+    if (this.objects.size > 0) this.foldObjects(atMs)
+  }
+
+  protected foldNumbers(atMs: number): void {
+    const due = [...this.numbers.keys()].filter((bucketMs) => bucketMs <= atMs).sort((a, b) => a - b)
+    const order = this.inputs.order()
+    for (const bucketMs of due) {
+      const cells = this.numbers.get(bucketMs) as Float64Array
+      this.numbers.delete(bucketMs)
+      for (const input of order) {
+        const value = cells[input]
+        if (value === undefined || Number.isNaN(value)) continue
+        const group = this.arrive(input, bucketMs)
+        if (this.isCount) this.addCount(input, value, atMs)
+        else this.foldValue(input, group, value, bucketMs)
+      }
+    }
+  }
+
+  protected foldObjects(atMs: number): void {
+    const due = [...this.objects.keys()].filter((bucketMs) => bucketMs <= atMs).sort((a, b) => a - b)
+    for (const bucketMs of due) {
+      const cells = this.objects.get(bucketMs) as Map<number, Distribution | readonly string[]>
+      this.objects.delete(bucketMs)
+      for (const input of this.inputs.order()) {
+        const value = cells.get(input)
+        if (value === undefined) continue
+        const group = this.arrive(input, bucketMs)
+        if ('length' in value) this.addMembers(input, value, atMs)
+        else this.foldDistribution(group, value)
+      }
+    }
+  }
+
+  protected addCount(input: number, value: number, atMs: number): void {
+    const before = this.inputAtMs[input] === atMs ? (this.inputValue[input] as number) : 0
+    this.inputValue[input] = before + value
+    this.inputAtMs[input] = atMs
+  }
+
+  protected addMembers(input: number, members: readonly string[], atMs: number): void {
+    let known = this.members.get(input)
+    if (!known || this.inputAtMs[input] !== atMs) {
+      known = new Set()
+      this.members.set(input, known)
+    }
+    for (const member of members) known.add(member)
+    this.inputValue[input] = known.size
+    this.inputAtMs[input] = atMs
+  }
+
+  /** One point of a gauge, a percentile or a counter. */
+  protected foldValue(input: number, group: number, value: number, bucketMs: number): void {
+    if (this.knownKind === 'counter') this.foldCounter(input, group, value, bucketMs)
+    else if (this.leaf.fold === 'p') this.see(group, distributionOf([value]))
+    else if (this.leaf.fold !== 'sum' && this.leaf.fold !== 'count') this.foldNumber(group, value)
+    this.inputValue[input] = value
+    this.inputAtMs[input] = bucketMs
+  }
+
+  /** A counter that falls was reset and counts its new value; its first sample covers nothing. */
+  protected foldCounter(input: number, group: number, value: number, bucketMs: number): void {
+    const beforeMs = this.inputAtMs[input] as number
+    if (beforeMs === Number.NEGATIVE_INFINITY) return
+    const before = this.inputValue[input] as number
+    const at = group * this.width
+    const spanMs = Math.min(bucketMs - beforeMs, Math.max(this.leaf.overMs, this.context.stepMs, this.standsMs))
+    const delta = value >= before ? value - before : value
+    const share = spanMs / (bucketMs - beforeMs)
+    this.bucket[at] = (this.bucket[at] as number) + (share < 1 ? delta * share : delta)
+    this.bucket[at + 1] = Math.max(this.bucket[at + 1] as number, 0) + spanMs
+    this.seriesSpans.set(group, (this.seriesSpans.get(group) ?? 0) + 1)
+  }
+
+  protected readonly seriesSpans = new Map<number, number>()
+
+  protected foldNumber(group: number, value: number): void {
+    const at = group * this.width
+    this.fields.fill(0)
+    switch (this.leaf.fold) {
+      case 'avg':
+        this.bucket[at] = (this.bucket[at] as number) + value
+        this.bucket[at + 1] = (this.bucket[at + 1] as number) + 1
+        return
+      case 'change':
+        this.bucket[at] = foldField('first', this.bucket[at] as number, value)
+        this.bucket[at + 1] = value
+        return
+      case 'stddev':
+        this.fields[0] = 1
+        this.fields[1] = value
+        mergeMoments(this.bucket, at, this.bucket, at, this.fields, 0)
+        return
+      case 'min':
+      case 'max':
+        this.bucket[at] = foldField(this.leaf.fold, this.bucket[at] as number, value)
+        return
+      default:
+        this.bucket[at] = value
+    }
+  }
+
+  protected foldDistribution(group: number, seen: Distribution): void {
+    const at = group * this.width
+    let received = 0
+    for (const count of seen.counts) received += count
+    switch (this.leaf.fold) {
+      case 'p':
+        this.see(group, seen)
+        return
+      case 'min':
+      case 'max':
+        this.bucket[at] = foldField(
+          this.leaf.fold,
+          this.bucket[at] as number,
+          this.leaf.fold === 'min' ? seen.min : seen.max,
+        )
+        return
+      case 'count':
+        this.bucket[at] = (this.bucket[at] as number) + seen.count
+        return
+      case 'stddev':
+        this.fields[0] = received
+        this.fields[1] = seen.sum / received
+        this.fields[2] = Math.max(0, seen.sumSquares - (seen.sum * seen.sum) / received)
+        mergeMoments(this.bucket, at, this.bucket, at, this.fields, 0)
+        return
+      case 'avg':
+        this.bucket[at] = (this.bucket[at] as number) + seen.sum
+        this.bucket[at + 1] = (this.bucket[at + 1] as number) + received
+        return
+      case 'sum':
+        this.bucket[at] = (this.bucket[at] as number) + seen.sum
+        return
+      default:
+        this.bucket[at] = seen.sum / received
+    }
+  }
+}
