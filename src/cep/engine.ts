@@ -168,6 +168,7 @@ export class Engine {
     while (true) {
       atMs = Math.min(...steps.map((stepMs) => (Math.floor(atMs / stepMs) + 1) * stepMs))
       if (atMs > closedMs || steps.length === 0) break
+      this.#sources.settle(atMs)
       for (const rule of company.rules) {
         if (atMs % rule.stepMs === 0 && atMs > rule.lastBucketMs) this.#close(rule, atMs, into)
       }

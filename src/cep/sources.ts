@@ -48,6 +48,8 @@ export class Sources {
   #nowMs = 0
   /** What the last sources to say `bye` had all marked; their last bucket need not wait for the clock. */
   #leftMs = 0
+  /** Names whose goodbye takes effect after this bucket: its own data is complete, so nothing in it is blind. */
+  #leaving: { name: string; bucketMs: number }[] = []
   /** Grows whenever a name's state changes. */
   version = 0
 
@@ -71,6 +73,7 @@ export class Sources {
     source.missed = 0
     source.state = 'live'
     if (marker.bye === true) {
+      this.#leaving.push({ name: source.name, bucketMs: source.bucketMs })
       if (source.latenessMs === 0) this.#leftMs = Math.max(this.#leftMs, this.#marked(noNames))
       source.state = 'gone'
     }
@@ -105,6 +108,14 @@ export class Sources {
     if (marked !== Number.POSITIVE_INFINITY) return marked
     const endMs = Math.max(this.#nowMs, this.#leftMs)
     return endMs > 0 ? endMs : undefined
+  }
+
+  /** Before the bucket ending at `atMs` is computed: who said goodbye in an earlier one is gone now. */
+  settle(atMs: number): void {
+    if (this.#leaving.length === 0) return
+    const left = this.#leaving.filter(({ bucketMs }) => bucketMs < atMs)
+    this.#leaving = this.#leaving.filter(({ bucketMs }) => bucketMs >= atMs)
+    for (const { name } of left) this.#judge(name)
   }
 
   /** The least mark of the live sources that count; infinite without any. */
@@ -219,7 +230,7 @@ export class Sources {
     if (goesOn) last.toMs = Math.max(last.toMs, source.bucketMs)
     else known.spans.push({ fromMs, toMs: source.bucketMs })
     if (known.spans.length > spansMax) known.spans.shift()
-    this.#judge(source.name)
+    if (source.state === 'live') this.#judge(source.name)
   }
 
   #judge(name: string): void {

@@ -115,6 +115,17 @@ describe('a bucket closes', () => {
     expect(world.take()).toEqual(['high/h: crit at 10'])
   })
 
+  test('for the last words of sources that all say bye: their last bucket waits for no clock and is not blind', () => {
+    const world = new World(tooHigh)
+    for (const source of ['a', 'b']) world.mark(source, 9)
+    world.clock(9)
+    world.gauge('a', 10, { 'x.h': 9 })
+    world.mark('a', 10, { bye: true })
+    expect(world.take()).toEqual([])
+    world.mark('b', 10, { bye: true })
+    expect(world.take()).toEqual(['high/h: crit at 10'])
+  })
+
   test('without an older instance of a name once a newer one speaks', () => {
     const world = new World(tooHigh)
     world.mark('a', 9)

@@ -116,19 +116,15 @@ describe('tocsin up', () => {
     await up()
     await until(() => running?.output().includes('ready'))
     traffic.say(['shop.checkout.http.200:1|c'])
-    const told = await subjects(2)
-    expect(told.map((subject) => subject.split(' ')[0])).toEqual(['CRIT', 'OK'])
+    // A mail whose receipt the kill cut off comes again under the same Message-ID, which a mailbox folds.
+    const told = () => new Map(smtp.mails.map(({ mail }) => [mail.messageId, mail.subject?.split(' ')[0]]))
+    await until(() => [...told().values()].includes('OK'), { timeoutMs: 20_000, what: 'the mail that tells the end' })
+    expect([...told().values()]).toEqual(['CRIT', 'OK'])
   })
 
   test('what arrived just before SIGTERM is still evaluated, paged and kept; exit status 0', async () => {
     const tocsin = await up()
-    traffic = startTraffic(statsdPort, ['shop.checkout.http.200:1|c'])
-    await until(() =>
-      fetch(`http://127.0.0.1:${consolePort}/api/rules/shop_fails`).then(async (answer) =>
-        (await answer.text()).includes('checkout'),
-      ),
-    )
-    traffic.say(['shop.checkout.http.503:9|c'])
+    traffic = startTraffic(statsdPort, ['shop.checkout.http.503:9|c'])
     await until(() => (traffic?.sent.get('shop.checkout.http.503') ?? 0) >= 9)
     expect(await tocsin.end('SIGTERM'), tocsin.output()).toBe(0)
     expect(await subjects(1)).toEqual([expect.stringMatching(/^CRIT .*checkout/)])

@@ -89,14 +89,21 @@ function statusOf(notification: Notification, { sendMs }: WordingContext): strin
 /** `CRIT verifier: 6.3% of requests fail · http_5xx_spike`: what matters within a phone's first 40 characters. */
 function subject(notification: Notification, alert: ToldAlert, status: string): string {
   const word = status.split(/[ ,]/)[0] as string
-  const group = alert.groupKey === 'all' ? '' : ` ${alert.groupKey}`
   const aside = notification.kind === 'reminder' ? ' still' : isEnd(notification) ? status.slice(word.length) : ''
   const said =
     sayOf(alert)
       .split('\n')[0]
       ?.replace(/[.\s]+$/, '') ?? ''
   const rest = ` · ${alert.rule}`
-  return `${shortened(`${word}${group}${aside}: ${said}`, Math.max(40, subjectCharactersMax - rest.length))}${rest}`
+  // Many a `say` begins with its group; once is enough on a phone.
+  const isNamed = alert.groupKey === 'all' || (aside === '' && startsWithWord(said, alert.groupKey))
+  const group = isNamed ? '' : ` ${alert.groupKey}`
+  const colon = isNamed && aside === '' && alert.groupKey !== 'all' ? '' : ':'
+  return `${shortened(`${word}${group}${aside}${colon} ${said}`, Math.max(40, subjectCharactersMax - rest.length))}${rest}`
+}
+
+function startsWithWord(text: string, word: string): boolean {
+  return text.startsWith(word) && !/^[\w./-]/.test(text.slice(word.length))
 }
 
 function summarySubject(notification: Notification): string {
