@@ -7,7 +7,7 @@
 import { parseDuration } from '../../model/duration.ts'
 import { parsePath } from '../../model/path.ts'
 import { suggest } from '../../runtime/problem.ts'
-import { lex, reservedWords, type Token } from './lex.ts'
+import { reservedWords, type Token } from './lex.ts'
 import {
   type Call,
   type Comparator,
@@ -21,6 +21,7 @@ import {
   type SequenceStep,
   stateWords,
 } from './syntax.ts'
+import { TokenReader } from './token-reader.ts'
 import { isUnit } from './units.ts'
 
 const comparators: ReadonlySet<string> = new Set(['>', '<', '>=', '<=', '=', '!='])
@@ -46,180 +47,167 @@ export function parseExpression(text: string): Expression {
   return expression
 }
 
-class Parser {
-  readonly #text: string
-  readonly #tokens: Token[]
-  #at = 0
-
-  constructor(text: string) {
-    this.#text = text
-    this.#tokens = lex(text)
-  }
-
+class Parser extends TokenReader {
   level(): LevelSentence {
-    const condition = this.#condition()
-    const hold = this.#clause('for') ? this.#hold() : undefined
-    const until = this.#clause('until') ? this.#clear() : undefined
-    const keepMs = this.#clause('keep') ? this.#duration('keep') : undefined
-    return { text: this.#text, condition, hold, until, keepMs }
-  }
-
-  end(): void {
-    if (this.#peek().kind !== 'end') this.#fail('the end of the sentence')
+    const condition = this.condition()
+    const hold = this.clause('for') ? this.hold() : undefined
+    const until = this.clause('until') ? this.clear() : undefined
+    const keepMs = this.clause('keep') ? this.duration('keep') : undefined
+    return { text: this.text, condition, hold, until, keepMs }
   }
 
   /** Takes `word`, with a comma before it or not. */
-  #clause(word: string): boolean {
-    const hasComma = this.#peek().text === ',' && this.#peek(1).text === word
-    if (hasComma) this.#at++
-    return this.#takeWord(word)
+  protected clause(word: string): boolean {
+    const hasComma = this.peek().text === ',' && this.peek(1).text === word
+    if (hasComma) this.at++
+    return this.takeWord(word)
   }
 
-  #hold(): Hold {
-    const token = this.#peek()
-    const next = this.#peek(1).text
+  protected hold(): Hold {
+    const token = this.peek()
+    const next = this.peek(1).text
     if (token.kind === 'number' && /^\d+$/.test(token.text) && (next === 'in' || next === 'of')) {
-      this.#at += 2
+      this.at += 2
       const count = Number(token.text)
       if (count < 1) throw new SentenceError('expected at least 1', token)
-      if (next === 'of') return { kind: 'of', count, size: this.#size(count) }
-      this.#expectWord('a')
-      this.#expectWord('row')
+      if (next === 'of') return { kind: 'of', count, size: this.size(count) }
+      this.expectWord('a')
+      this.expectWord('row')
       return { kind: 'row', count }
     }
-    return { kind: 'for', durationMs: this.#duration('for') }
+    return { kind: 'for', durationMs: this.duration('for') }
   }
 
-  #size(count: number): number {
-    const token = this.#take()
-    if (!/^\d+$/.test(token.text)) this.#failAt(token, 'a whole number')
+  protected size(count: number): number {
+    const token = this.take()
+    if (!/^\d+$/.test(token.text)) this.failAt(token, 'a whole number')
     if (Number(token.text) < count) throw new SentenceError(`${count} of ${token.text} can never be`, token)
     return Number(token.text)
   }
 
-  #clear(): LevelSentence['until'] {
-    const token = this.#peek()
+  protected clear(): LevelSentence['until'] {
+    const token = this.peek()
     if (!comparators.has(token.text)) return { kind: 'condition', of: this.or() }
-    this.#at++
-    const right = this.#sum()
+    this.at++
+    const right = this.sum()
     return { kind: 'repeat', operator: token.text as Comparator, right, start: token.start, end: right.end }
   }
 
-  #condition(): Expression {
+  protected condition(): Expression {
     const first = this.or()
     const steps: SequenceStep[] = []
-    while (this.#takeWord('then')) {
+    while (this.takeWord('then')) {
       const last = steps.at(-1)
-      if (last?.no) throw new SentenceError('"then no" may only be the last step', this.#peek(-1))
-      const no = this.#peek().text === 'no' && !this.#isSilence()
-      if (no) this.#at++
-      const of = this.#not()
-      if (!this.#takeWord('within')) this.#fail('"within" (every step of a sequence needs a time limit)')
-      steps.push({ no, of, withinMs: this.#duration('within') })
+      if (last?.no) throw new SentenceError('"then no" may only be the last step', this.peek(-1))
+      const no = this.peek().text === 'no' && !this.isSilence()
+      if (no) this.at++
+      const of = this.not()
+      if (!this.takeWord('within')) this.fail('"within" (every step of a sequence needs a time limit)')
+      steps.push({ no, of, withinMs: this.duration('within') })
     }
     if (steps.length === 0) {
-      if (this.#peek().text === 'without') {
-        throw new SentenceError('"without" needs a sequence before it: A then B within 5m without C', this.#peek())
+      if (this.peek().text === 'without') {
+        throw new SentenceError('"without" needs a sequence before it: A then B within 5m without C', this.peek())
       }
       return first
     }
-    const without = this.#takeWord('without') ? this.#not() : undefined
-    return { kind: 'sequence', first, steps, without, start: first.start, end: this.#peek(-1).end }
+    const without = this.takeWord('without') ? this.not() : undefined
+    return { kind: 'sequence', first, steps, without, start: first.start, end: this.peek(-1).end }
   }
 
   /** `no selector for D` as against the `no` of a last step, which is followed by `within`. */
-  #isSilence(): boolean {
-    return this.#peek(2).text === 'for'
+  protected isSilence(): boolean {
+    return this.peek(2).text === 'for'
   }
 
   or(): Expression {
-    let left = this.#and()
-    while (this.#takeWord('or')) {
-      const right = this.#and()
+    let left = this.and()
+    while (this.takeWord('or')) {
+      const right = this.and()
       left = { kind: 'or', left, right, start: left.start, end: right.end }
     }
     return left
   }
 
-  #and(): Expression {
-    let left = this.#not()
-    while (this.#takeWord('and')) {
-      const right = this.#not()
+  protected and(): Expression {
+    let left = this.not()
+    while (this.takeWord('and')) {
+      const right = this.not()
       left = { kind: 'and', left, right, start: left.start, end: right.end }
     }
     return left
   }
 
-  #not(): Expression {
-    const token = this.#peek()
-    if (this.#takeWord('not')) {
-      const of = this.#not()
+  protected not(): Expression {
+    const token = this.peek()
+    if (this.takeWord('not')) {
+      const of = this.not()
       return { kind: 'not', of, start: token.start, end: of.end }
     }
-    if (token.kind === 'word' && token.text === 'no') return this.#silence()
-    if (this.#isQuantifier()) return this.#quantifier()
-    return this.#comparison()
+    if (token.kind === 'word' && token.text === 'no') return this.silence()
+    if (this.isQuantifier()) return this.quantifier()
+    return this.comparison()
   }
 
-  #silence(): Expression {
-    const { start } = this.#take()
-    const of = this.#primary()
+  protected silence(): Expression {
+    const { start } = this.take()
+    const of = this.primary()
     if (of.kind !== 'selector') throw new SentenceError('expected a path after "no"', of)
-    if (!this.#takeWord('for')) this.#fail('"for" (how long nothing must come)')
-    const forMs = this.#duration('for')
-    return { kind: 'silence', of, forMs, start, end: this.#peek(-1).end }
+    if (!this.takeWord('for')) this.fail('"for" (how long nothing must come)')
+    const forMs = this.duration('for')
+    return { kind: 'silence', of, forMs, start, end: this.peek(-1).end }
   }
 
-  #isQuantifier(): boolean {
-    const { kind, text } = this.#peek()
-    const next = this.#peek(1)
+  protected isQuantifier(): boolean {
+    const { kind, text } = this.peek()
+    const next = this.peek(1)
     if (kind !== 'word') return false
     if (text === 'at') return next.text === 'least' || next.text === 'most'
     return (text === 'any' || text === 'all') && next.kind === 'path' && next.text.startsWith('{')
   }
 
-  #quantifier(): Quantifier {
-    const { start, text } = this.#take()
+  protected quantifier(): Quantifier {
+    const { start, text } = this.take()
     let word = text as Quantifier['word']
     let amount = 1
     let isShare = false
     if (text === 'at') {
-      word = `at ${this.#take().text}` as Quantifier['word']
-      const token = this.#take()
+      word = `at ${this.take().text}` as Quantifier['word']
+      const token = this.take()
       const found = /^(\d+)(%?)$/.exec(token.text)
-      if (!found) this.#failAt(token, 'a whole number or a percentage')
+      if (!found) this.failAt(token, 'a whole number or a percentage')
       amount = Number(found?.[1])
       isShare = found?.[2] === '%'
-      if (this.#peek().text === 'of') this.#at++
+      if (this.peek().text === 'of') this.at++
     }
-    const token = this.#take()
+    const token = this.take()
     const dimension = /^\{([a-z_][a-z0-9_]*)\}$/.exec(token.text)?.[1]
-    if (dimension === undefined) this.#failAt(token, 'a kept name such as {host}')
-    if (!this.#takeWord('with')) this.#fail('"with"')
-    const condition = this.#not()
+    if (dimension === undefined) this.failAt(token, 'a kept name such as {host}')
+    if (!this.takeWord('with')) this.fail('"with"')
+    const condition = this.not()
     const range = { start, end: condition.end }
     return { kind: 'quantifier', word, amount, isShare, dimension: dimension as string, with: condition, ...range }
   }
 
-  #comparison(): Expression {
-    const left = this.#sum()
-    const token = this.#peek()
+  protected comparison(): Expression {
+    const left = this.sum()
+    const token = this.peek()
     if (token.kind === 'mark' && comparators.has(token.text)) {
-      this.#at++
-      const right = this.#sum()
+      this.at++
+      const right = this.sum()
       const operator = token.text as Comparator
       return { kind: 'compare', operator, left, right, start: left.start, end: right.end }
     }
-    return this.#takeWord('is') ? this.#is(left) : left
+    return this.takeWord('is') ? this.is(left) : left
   }
 
-  #is(of: Expression): Expression {
-    const not = this.#takeWord('not')
-    const atLeast = this.#peek().text === 'at' && this.#peek(1).text === 'least'
-    if (atLeast) this.#at += 2
-    const token = this.#take()
+  protected is(of: Expression): Expression {
+    const not = this.takeWord('not')
+    const atLeast = this.peek().text === 'at' && this.peek(1).text === 'least'
+    if (atLeast) this.at += 2
+    const token = this.take()
     const state = stateWords.find((word) => word === token.text)
-    if (!state) this.#failAt(token, `a state (${stateWords.join(', ')})`)
+    if (!state) this.failAt(token, `a state (${stateWords.join(', ')})`)
     return {
       kind: 'is',
       of,
@@ -231,75 +219,75 @@ class Parser {
     }
   }
 
-  #sum(): Expression {
-    let left = this.#product()
-    while (this.#isMark('+') || this.#isMark('-')) {
-      const operator = this.#take().text as '+' | '-'
-      const right = this.#product()
+  protected sum(): Expression {
+    let left = this.product()
+    while (this.isMark('+') || this.isMark('-')) {
+      const operator = this.take().text as '+' | '-'
+      const right = this.product()
       left = { kind: 'arithmetic', operator, left, right, start: left.start, end: right.end }
     }
     return left
   }
 
-  #product(): Expression {
-    let left = this.#unary()
-    while (this.#isMark('*') || this.#isMark('/')) {
-      const operator = this.#take().text as '*' | '/'
-      const right = this.#unary()
+  protected product(): Expression {
+    let left = this.unary()
+    while (this.isMark('*') || this.isMark('/')) {
+      const operator = this.take().text as '*' | '/'
+      const right = this.unary()
       left = { kind: 'arithmetic', operator, left, right, start: left.start, end: right.end }
     }
     return left
   }
 
-  #unary(): Expression {
-    const { start } = this.#peek()
-    if (this.#isMark('-')) {
-      this.#at++
-      const of = this.#unary()
+  protected unary(): Expression {
+    const { start } = this.peek()
+    if (this.isMark('-')) {
+      this.at++
+      const of = this.unary()
       if (of.kind === 'number') return { ...of, value: -of.value, start }
       return { kind: 'negate', of, start, end: of.end }
     }
-    let value = this.#primary()
-    while (this.#peek().kind === 'number' && this.#peek(1).text === 'ago') {
-      const token = this.#peek()
-      const agoMs = this.#duration('ago')
-      this.#at++
+    let value = this.primary()
+    while (this.peek().kind === 'number' && this.peek(1).text === 'ago') {
+      const token = this.peek()
+      const agoMs = this.duration('ago')
+      this.at++
       const durationRange = { start: token.start, end: token.end }
-      value = { kind: 'ago', of: value, agoMs, durationRange, start, end: this.#peek(-1).end }
+      value = { kind: 'ago', of: value, agoMs, durationRange, start, end: this.peek(-1).end }
     }
     return value
   }
 
-  #primary(): Expression {
-    const token = this.#peek()
-    if (token.kind === 'number') return this.#number()
-    if (token.kind === 'path' && /^p\d+\.\d+$/.test(token.text) && this.#peek(1).text === '(') {
-      this.#at++
-      return this.#callOf('p', Number(token.text.slice(1)), token)
+  protected primary(): Expression {
+    const token = this.peek()
+    if (token.kind === 'number') return this.number()
+    if (token.kind === 'path' && /^p\d+\.\d+$/.test(token.text) && this.peek(1).text === '(') {
+      this.at++
+      return this.callOf('p', Number(token.text.slice(1)), token)
     }
-    if (token.kind === 'path') return this.#path()
+    if (token.kind === 'path') return this.path()
     if (token.kind === 'string') {
-      this.#at++
+      this.at++
       return { kind: 'string', text: token.text, start: token.start, end: token.end }
     }
-    if (this.#isMark('(')) {
-      this.#at++
+    if (this.isMark('(')) {
+      this.at++
       const inner = this.or()
-      if (!this.#isMark(')')) this.#fail('")"')
-      const { end } = this.#take()
+      if (!this.isMark(')')) this.fail('")"')
+      const { end } = this.take()
       return { ...inner, start: token.start, end }
     }
-    if (token.kind !== 'word' || reservedWords.has(token.text)) this.#fail('a value')
-    this.#at++
-    if (this.#isMark('(')) return this.#call(token)
+    if (token.kind !== 'word' || reservedWords.has(token.text)) this.fail('a value')
+    this.at++
+    if (this.isMark('(')) return this.call(token)
     return { kind: 'name', name: token.text, start: token.start, end: token.end }
   }
 
-  #number(): Expression {
-    const token = this.#take()
+  protected number(): Expression {
+    const token = this.take()
     const [, digits, unit = '', per = ''] = /^(\d+(?:\.\d+)?)([^/]*)(?:\/([smh]))?$/.exec(token.text) as RegExpExecArray
     const range = { start: token.start, end: token.end }
-    const next = this.#peek()
+    const next = this.peek()
     if (unit === '' && per === '' && next.text !== '' && isUnit(next.text)) {
       const message = `a number and its unit are one word, found "${next.text}"`
       throw new SentenceError(message, next, `write ${digits}${next.text}`)
@@ -318,8 +306,8 @@ class Parser {
     return { kind: 'number', value: durationMs, unit: 'ms', per: '', ...range }
   }
 
-  #path(): Selector {
-    const token = this.#take()
+  protected path(): Selector {
+    const token = this.take()
     const parsed = parsePath(token.text)
     if (!parsed.ok) {
       const start = Math.min(token.start + parsed.error.column - 1, token.end - 1)
@@ -335,96 +323,38 @@ class Parser {
     return { kind: 'selector', pattern, text: token.text, start: token.start, end: token.end }
   }
 
-  #call(name: Token): Call {
+  protected call(name: Token): Call {
     const percent = /^p(\d+)$/.exec(name.text)?.[1]
     const found = percent === undefined ? name.text : 'p'
-    if (percent === undefined && !functionNames.has(name.text)) this.#unknownFunction(name)
-    return this.#callOf(found, percent === undefined ? 0 : Number(percent), name)
+    if (percent === undefined && !functionNames.has(name.text)) this.unknownFunction(name)
+    return this.callOf(found, percent === undefined ? 0 : Number(percent), name)
   }
 
-  #unknownFunction(name: Token): never {
+  protected unknownFunction(name: Token): never {
     const meant = suggest(name.text, functionList)
     const help = meant ? `did you mean ${meant}(…)?` : `functions: ${functionList.join(' ')}`
     throw new SentenceError(`no function is called "${name.text}"`, name, help)
   }
 
-  #callOf(called: string, percent: number, name: Range): Call {
-    this.#at++
+  protected callOf(called: string, percent: number, name: Range): Call {
+    this.at++
     const values: Expression[] = []
     const named: (Range & { name: string; value: Expression })[] = []
-    while (!this.#isMark(')')) {
-      const word = this.#peek()
-      if (word.kind === 'word' && argumentNames.has(word.text) && this.#peek(1).text === '=') {
-        this.#at += 2
-        const value = this.#sum()
+    while (!this.isMark(')')) {
+      const word = this.peek()
+      if (word.kind === 'word' && argumentNames.has(word.text) && this.peek(1).text === '=') {
+        this.at += 2
+        const value = this.sum()
         named.push({ name: word.text, value, start: word.start, end: value.end })
       } else values.push(this.or())
-      if (!this.#isMark(',')) break
-      this.#at++
+      if (!this.isMark(',')) break
+      this.at++
     }
-    if (!this.#isMark(')')) this.#fail('"," or ")"')
-    this.#at++
-    const overMs = this.#takeWord('over') ? this.#duration('over') : undefined
-    const by = this.#takeWord('by') ? this.#names() : undefined
-    const range = { start: name.start, end: this.#peek(-1).end }
+    if (!this.isMark(')')) this.fail('"," or ")"')
+    this.at++
+    const overMs = this.takeWord('over') ? this.duration('over') : undefined
+    const by = this.takeWord('by') ? this.names() : undefined
+    const range = { start: name.start, end: this.peek(-1).end }
     return { kind: 'call', function: called, percent, arguments: values, named, overMs, by, ...range }
-  }
-
-  #names(): string[] {
-    const names: string[] = []
-    do {
-      const token = this.#take()
-      if (token.kind !== 'word' || reservedWords.has(token.text)) this.#failAt(token, 'a kept name')
-      names.push(token.text)
-    } while (
-      this.#isMark(',') &&
-      this.#peek(1).kind === 'word' &&
-      !reservedWords.has(this.#peek(1).text) &&
-      this.#at++ >= 0
-    )
-    return names
-  }
-
-  #duration(after: string): number {
-    const token = this.#take()
-    const durationMs = parseDuration(token.text)
-    if (durationMs === undefined) this.#failAt(token, `a duration such as 5m after "${after}"`)
-    if (durationMs === 0 && after !== 'keep') throw new SentenceError('expected more than nothing', token)
-    return durationMs as number
-  }
-
-  #isMark(text: string): boolean {
-    const token = this.#peek()
-    return token.kind === 'mark' && token.text === text
-  }
-
-  #takeWord(word: string): boolean {
-    const token = this.#peek()
-    if (token.kind !== 'word' || token.text !== word) return false
-    this.#at++
-    return true
-  }
-
-  #expectWord(word: string): void {
-    if (!this.#takeWord(word)) this.#fail(`"${word}"`)
-  }
-
-  #peek(ahead = 0): Token {
-    return this.#tokens[Math.min(this.#at + ahead, this.#tokens.length - 1)] as Token
-  }
-
-  #take(): Token {
-    const token = this.#peek()
-    if (token.kind !== 'end') this.#at++
-    return token
-  }
-
-  #fail(expected: string): never {
-    this.#failAt(this.#peek(), expected)
-  }
-
-  #failAt(token: Token, expected: string): never {
-    const found = token.kind === 'end' ? 'the end' : `"${this.#text.slice(token.start, token.end)}"`
-    throw new SentenceError(`expected ${expected}, found ${found}`, token)
   }
 }

@@ -1,0 +1,77 @@
+/** Token reader: what every part of the parser needs to walk the tokens of one sentence. */
+import { parseDuration } from '../../model/duration.ts'
+import { lex, reservedWords, type Token } from './lex.ts'
+import { SentenceError } from './syntax.ts'
+
+export class TokenReader {
+  protected readonly text: string
+  protected readonly tokens: Token[]
+  protected at = 0
+
+  constructor(text: string) {
+    this.text = text
+    this.tokens = lex(text)
+  }
+
+  end(): void {
+    if (this.peek().kind !== 'end') this.fail('the end of the sentence')
+  }
+
+  protected names(): string[] {
+    const names: string[] = []
+    do {
+      const token = this.take()
+      if (token.kind !== 'word' || reservedWords.has(token.text)) this.failAt(token, 'a kept name')
+      names.push(token.text)
+    } while (
+      this.isMark(',') &&
+      this.peek(1).kind === 'word' &&
+      !reservedWords.has(this.peek(1).text) &&
+      this.at++ >= 0
+    )
+    return names
+  }
+
+  protected duration(after: string): number {
+    const token = this.take()
+    const durationMs = parseDuration(token.text)
+    if (durationMs === undefined) this.failAt(token, `a duration such as 5m after "${after}"`)
+    if (durationMs === 0 && after !== 'keep') throw new SentenceError('expected more than nothing', token)
+    return durationMs as number
+  }
+
+  protected isMark(text: string): boolean {
+    const token = this.peek()
+    return token.kind === 'mark' && token.text === text
+  }
+
+  protected takeWord(word: string): boolean {
+    const token = this.peek()
+    if (token.kind !== 'word' || token.text !== word) return false
+    this.at++
+    return true
+  }
+
+  protected expectWord(word: string): void {
+    if (!this.takeWord(word)) this.fail(`"${word}"`)
+  }
+
+  protected peek(ahead = 0): Token {
+    return this.tokens[Math.min(this.at + ahead, this.tokens.length - 1)] as Token
+  }
+
+  protected take(): Token {
+    const token = this.peek()
+    if (token.kind !== 'end') this.at++
+    return token
+  }
+
+  protected fail(expected: string): never {
+    this.failAt(this.peek(), expected)
+  }
+
+  protected failAt(token: Token, expected: string): never {
+    const found = token.kind === 'end' ? 'the end' : `"${this.text.slice(token.start, token.end)}"`
+    throw new SentenceError(`expected ${expected}, found ${found}`, token)
+  }
+}
