@@ -2,10 +2,12 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Bus } from '../../src/bus/bus.ts'
 import { openMemoryBus } from '../../src/bus/memory.ts'
 import { Source } from '../../src/bus/source.ts'
+import { Engine } from '../../src/cep/engine.ts'
 import { type CepPart, startCep } from '../../src/cep/index.ts'
 import type { Hops, LogEntry } from '../../src/model/message.ts'
 import { emptyMetrics } from '../../src/model/metric.ts'
@@ -37,7 +39,7 @@ describe('the cep part', () => {
   let log: Log
   const parts: CepPart[] = []
 
-  beforeEach(async () => {
+  const newWorld = async () => {
     dir = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-cep-'))
     fs.mkdirSync(path.join(dir, 'rules'))
     clock = new ManualClock(startMs)
@@ -47,13 +49,16 @@ describe('the cep part', () => {
     const loaded = loadConfig(path.join(dir, 'tocsin.yaml'), {}, true)
     if (!loaded.ok) throw new Error('no configuration')
     config = loaded.value
-  })
+  }
 
-  afterEach(async () => {
+  const endWorld = async () => {
     await Promise.all(parts.splice(0).map((part) => part.stop()))
     await bus.close()
     fs.rmSync(dir, { recursive: true })
-  })
+  }
+
+  beforeEach(newWorld)
+  afterEach(endWorld)
 
   const openBus = (instance = 'a') =>
     openMemoryBus({ dir: path.join(dir, 'log'), clock, log: silentLog, stats: new Stats(), instance })
@@ -104,6 +109,22 @@ describe('the cep part', () => {
       const { rule, groupKey, to, blind, bucketMs } = message as Transition
       return `${rule}/${groupKey} ${to}${blind ? ' blind' : ''} ${(bucketMs - startMs) / 1000}`
     })
+
+  const idsTold = async () => (await told()).map(({ message }) => (message as Transition).id).sort()
+
+  /** What an engine makes of the same log, from its beginning to its end. */
+  const idsOfOneEngine = async () => {
+    const engine = new Engine({ defaultStepMs: 1000 })
+    const ids: string[] = []
+    const reader = bus.readLog(
+      'engine-log',
+      'first',
+      (entry) => void ids.push(...engine.step(entry).map(({ id }) => id)),
+    )
+    await reader.caughtUp()
+    await reader.stop()
+    return ids.sort()
+  }
 
   const lastStatus = async () => {
     let last: Status | undefined
@@ -278,6 +299,35 @@ describe('the cep part', () => {
     expect(all[0]).toBe('spike/web crit 7')
     expect(all.some((line) => line.startsWith('spike/web crit blind'))).toBe(true)
     expect(all.some((line) => line.startsWith('source_dead/'))).toBe(true)
+  })
+
+  it('publishes exactly what one uninterrupted engine would, however often it is stopped and started', async () => {
+    const plan = fc.array(
+      fc.record({ web: fc.boolean(), db: fc.boolean(), engine: fc.constantFrom('on', 'on', 'on', 'off') }),
+      {
+        minLength: 5,
+        maxLength: 25,
+      },
+    )
+    await fc.assert(
+      fc.asyncProperty(plan, async (steps) => {
+        await endWorld()
+        await newWorld()
+        writeRules(spike)
+        await start()
+        const source = newSource()
+        await seconds(3, source, { 'api.web.bad': 0, 'api.db.bad': 0 })
+        for (const { web, db, engine } of steps) {
+          if (engine === 'off') await stop()
+          else if (parts.length === 0) await start(`at-${clock.now()}`)
+          await second(source, { 'api.web.bad': web ? 9 : 0, 'api.db.bad': db ? 9 : 0 })
+        }
+        if (parts.length === 0) await start('last')
+        await stop()
+        expect(await idsTold()).toEqual(await idsOfOneEngine())
+      }),
+      { numRuns: 25 },
+    )
   })
 
   it('finishes what was published before it was stopped', async () => {
