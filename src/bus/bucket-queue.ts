@@ -1,7 +1,7 @@
 /**
  * Bucket queue: takes the buckets of a source at the pace of the clock and publishes them, in order, at the pace of the
- * bus. A bucket that the bus refuses is tried again, for minutes, before it is given up; a repeated message of the same source and bucket
- * overwrites itself, so repeating is harmless.
+ * bus. A bucket that the bus refuses is tried again, for minutes, before it is given up, and given up at once where
+ * trying is of no use; a repeated message of the same source and bucket overwrites itself, so repeating is harmless.
  *
  * Bounded by buckets and by points. `isFull` tells the owner to keep what it has and to hand it over later, merged.
  */
@@ -11,6 +11,7 @@ import { seriesCount } from '../model/metric.ts'
 import { type Clock, formatIso, sleep } from '../runtime/clock.ts'
 import { type Log, Situation } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
+import { BusError } from './bus.ts'
 import type { BucketData, Source } from './source.ts'
 
 /** After so many attempts, about two and a half minutes, a bucket is given up, so that it cannot block the others. */
@@ -111,8 +112,9 @@ export class BucketQueue {
       } catch (error) {
         const { message } = error as Error
         stats.count('bus_refusals_total')
-        this.#situation.bad(`the bus does not take buckets, trying again: ${message}`)
-        if (attempt === attemptsMax)
+        const isFinal = error instanceof BusError && error.isFinal
+        if (!isFinal) this.#situation.bad(`the bus does not take buckets, trying again: ${message}`)
+        if (isFinal || attempt === attemptsMax)
           return this.#lose(1, `the bucket of ${formatIso(bucketMs)} is given up: ${message}`)
         await sleep(waitMs, clock, this.#ended.signal)
         waitMs = Math.min(retryMaxMs, waitMs * 2)

@@ -144,3 +144,17 @@ test('the end does not wait for ever: what the bus did not take is counted and s
   expect(stats.get('buckets_lost_total')).toBe(2)
   expect(world.logged.at(-1)).toContain('stopped with 2 buckets that the bus did not take')
 })
+
+test('a bucket that can never be published is given up at once, said and counted, and the next has its turn', async () => {
+  const { queue, stats } = open()
+  const unspeakable = bucket(1000)
+  unspeakable.metrics[0] = {
+    ...(unspeakable.metrics[0] as MetricsMessage),
+    gauges: { names: ['a\nb'], values: Float64Array.of(1) },
+  }
+  queue.push(1000, unspeakable)
+  queue.push(2000, bucket(2000))
+  await until(() => markers(world.entries).length === 1)
+  expect(markers(world.entries)[0]?.bucketMs).toBe(2000)
+  expect([stats.get('buckets_lost_total'), queue.problem]).toEqual([1, undefined])
+})
