@@ -14,6 +14,7 @@ import { builtInRules } from './built-in.ts'
 import { Feed } from './feed.ts'
 import { type CheckedRule, formatRuleProblem, type LoadedRules, loadRules } from './language/load.ts'
 import { stateCodes } from './language/tree.ts'
+import { MetricLeaf } from './metric-leaf.ts'
 import { RuleRun } from './rule-run.ts'
 import { Sources } from './sources.ts'
 import { BoardLeaf, type StateBoard } from './state-leaf.ts'
@@ -49,8 +50,6 @@ export class Engine {
   #rulesHash = ''
   #rulesProblem: string | undefined
   #retired: EventMessage[] = []
-  /** Transitions that a change of rules made, to be told with the next ones. */
-  #pending: Transition[] = []
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -95,6 +94,17 @@ export class Engine {
       sources: this.#sources.status(),
       rules: this.#rules.map((rule) => rule.status()),
     }
+  }
+
+  /** What went over a bound or came too late, since the start; for the part's own metrics. */
+  counters(): { latePoints: number; groupsRefused: number; rulesStopped: number } {
+    let [latePoints, groupsRefused, rulesStopped] = [0, 0, 0]
+    for (const { compiled, problem } of this.#rules) {
+      for (const leaf of compiled.leaves) if (leaf instanceof MetricLeaf) latePoints += leaf.late
+      groupsRefused += compiled.refused.count
+      if (problem !== undefined) rulesStopped++
+    }
+    return { latePoints, groupsRefused, rulesStopped }
   }
 
   /** Begins time at the first message that has one. */
@@ -153,8 +163,7 @@ export class Engine {
       if (startMs === undefined) return []
       this.#start(startMs)
     }
-    const transitions = this.#pending
-    this.#pending = []
+    const transitions: Transition[] = []
     for (const company of this.#companies) {
       const closed = this.#sources.closed(company.lateNames)
       if (closed !== undefined && closed > company.closedMs) this.#closeTo(company, closed, transitions)
@@ -182,11 +191,21 @@ export class Engine {
     if (rule.problem !== undefined) return
     try {
       const groups = rule.version
-      into.push(...rule.close(atMs, this.#retiredIn(atMs - rule.stepMs, atMs)))
+      const told = rule.close(atMs, this.#retiredIn(atMs - rule.stepMs, atMs))
+      into.push(
+        ...(rule.rule.tree.leaves[0]?.source === 'overflow' ? told.map((each) => this.#withSample(each)) : told),
+      )
       if (rule.version !== groups) this.#feed.forgetPlans()
     } catch (error) {
       rule.problem = `stopped at ${atMs}: ${(error as Error).message}`
     }
+  }
+
+  /** What an overflow is about: some of the groups that were refused. */
+  #withSample(transition: Transition): Transition {
+    const run = this.#rules.find(({ rule }) => rule.name === transition.groupKey)
+    const sample = run?.compiled.refused.sample ?? []
+    return sample.length === 0 ? transition : { ...transition, say: `${transition.say}, such as ${sample.join(', ')}` }
   }
 
   /** Which groups an `event:retired[host=…]` of these buckets ends; undefined for the usual none. */

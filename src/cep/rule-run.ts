@@ -17,6 +17,7 @@ export class RuleRun extends RuleWords implements StateBoard {
 
   protected readonly hide: Evaluate | undefined
   protected readonly settleBuckets: number
+  protected nodataAfterMs = Number.POSITIVE_INFINITY
   protected readonly carried = new Map<string, CarriedGroup>()
 
   constructor(rule: CheckedRule, context: RuleContext, carried: readonly CarriedGroup[] = []) {
@@ -32,6 +33,7 @@ export class RuleRun extends RuleWords implements StateBoard {
     this.lastBucketMs = atMs
     if (this.compiled.isIdle) return []
     this.compiled.close(atMs)
+    this.judgeNodata()
     const transitions: Transition[] = []
     for (const group of this.compiled.scope.groups.sorted()) this.stepGroup(group, atMs, transitions)
     this.forget(atMs, isRetired ?? (() => false), transitions)
@@ -55,8 +57,14 @@ export class RuleRun extends RuleWords implements StateBoard {
     })
   }
 
-  get makesNodata(): boolean {
-    return this.compiled.leaves.some((leaf) => leaf.makesNodata)
+  /** How long silence lasts before it is nodata: 5 minutes, or as long as a value stands. */
+  protected judgeNodata(): void {
+    this.nodataAfterMs = Number.POSITIVE_INFINITY
+    for (const leaf of this.compiled.leaves) {
+      if (!leaf.makesNodata) continue
+      const before = this.nodataAfterMs === Number.POSITIVE_INFINITY ? nodataMs : this.nodataAfterMs
+      this.nodataAfterMs = Math.max(before, leaf.standsMs)
+    }
   }
 
   // As a board for the rules that refer to this one.
@@ -131,8 +139,7 @@ export class RuleRun extends RuleWords implements StateBoard {
     const isFiring = level === 'warn' || level === 'crit'
     const isHidden = isFiring && state.calm < this.settleBuckets
     const isChanged = level !== state.level || isHidden !== state.isHidden || (isFiring && isBlind !== state.isBlind)
-    const troubleMs = this.troubleSince(state, atMs)
-    if (isFiring) state.troubleMs = troubleMs
+    if (isFiring) state.troubleMs = this.troubleSince(state, atMs)
     if (isChanged) into.push(this.transition(group, state, { level, isHidden, isBlind }, atMs))
     if (level !== state.level) state.atMs = atMs
     state.level = level
@@ -148,7 +155,8 @@ export class RuleRun extends RuleWords implements StateBoard {
     let clear = run.until ? run.until(group) : notTruth(truth)
     if (wasMissing && ifMissing !== 'hold') clear = notTruth(truth)
     if (this.compiled.scope.isPartial[group] === 1) clear = Number.NaN
-    stepLevel(state, run.steps, truth, clear, atMs, run.isFresh(group, atMs))
+    const isFresh = run.steps.hold.kind === 'for' || run.isFresh(group, atMs)
+    stepLevel(state, run.steps, truth, clear, atMs, isFresh)
   }
 
   /** What a missing condition counts as: true for the level that `if missing` names and those below. */
@@ -170,10 +178,9 @@ export class RuleRun extends RuleWords implements StateBoard {
     for (let i = this.levels.length - 1; i >= 0; i--) {
       if (state.levels[i]?.on) return (this.levels[i] as LevelRun).level
     }
-    if (!this.makesNodata) return 'ok'
+    if (this.nodataAfterMs === Number.POSITIVE_INFINITY) return 'ok'
     const silentMs = atMs - (this.compiled.scope.lastSeenMs[group] as number)
-    const standsMs = Math.max(0, ...this.compiled.leaves.map((leaf) => (leaf.makesNodata ? leaf.standsMs : 0)))
-    return silentMs >= Math.max(nodataMs, standsMs) ? 'nodata' : 'ok'
+    return silentMs >= this.nodataAfterMs ? 'nodata' : 'ok'
   }
 
   protected troubleSince(state: GroupState, atMs: number): number {

@@ -10,6 +10,7 @@ import {
   isSeq,
   LineCounter,
   type Node,
+  type Pair,
   parseDocument,
   type Scalar,
   type YAMLMap,
@@ -108,7 +109,7 @@ export function entriesOf(
     return []
   }
   const entries: [string, unknown, Node][] = []
-  for (const pair of (resolved as YAMLMap).items) {
+  for (const pair of mergedItems(file, resolved as YAMLMap)) {
     const key = String(isScalar(pair.key) ? pair.key.value : pair.key)
     if (known && !known.includes(key)) {
       const meant = suggest(key, known)
@@ -119,6 +120,20 @@ export function entriesOf(
     entries.push([key, file.resolve(pair.value), pair.key as Node])
   }
   return entries
+}
+
+/** The pairs of a mapping, with those that `<<` takes from an anchor and the mapping does not say itself. */
+function mergedItems(file: SourceFile, map: YAMLMap): readonly Pair[] {
+  const keyOf = (pair: Pair) => String(isScalar(pair.key) ? pair.key.value : pair.key)
+  const own = map.items.filter((pair) => keyOf(pair) !== '<<')
+  const merged = map.items.filter((pair) => keyOf(pair) === '<<')
+  for (const { value } of merged) {
+    const from = file.resolve(value)
+    if (!isMap(from)) continue
+    const known = new Set(own.map(keyOf))
+    own.push(...mergedItems(file, from as YAMLMap).filter((pair) => !known.has(keyOf(pair))))
+  }
+  return own
 }
 
 export function itemsOf(file: SourceFile, node: unknown, what: string): unknown[] {
