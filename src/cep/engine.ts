@@ -117,7 +117,8 @@ export class Engine {
 
   #newRun(rule: CheckedRule, closedMs: number, carried: ReturnType<RuleRun['carry']> = []): RuleRun {
     const { defaultStepMs, testStepMs } = this.#options
-    return new RuleRun(rule, { sources: this.#sources, defaultStepMs, testStepMs, closedMs }, carried)
+    const onDrop = () => this.#feed.forgetPlans()
+    return new RuleRun(rule, { sources: this.#sources, defaultStepMs, testStepMs, closedMs, onDrop }, carried)
   }
 
   /** Finds out anew who closes together, and wires boards and feed. */
@@ -190,12 +191,10 @@ export class Engine {
   #close(rule: RuleRun, atMs: number, into: Transition[]): void {
     if (rule.problem !== undefined) return
     try {
-      const groups = rule.version
       const told = rule.close(atMs, this.#retiredIn(atMs - rule.stepMs, atMs))
       into.push(
         ...(rule.rule.tree.leaves[0]?.source === 'overflow' ? told.map((each) => this.#withSample(each)) : told),
       )
-      if (rule.version !== groups) this.#feed.forgetPlans()
     } catch (error) {
       rule.problem = `stopped at ${atMs}: ${(error as Error).message}`
     }

@@ -19,6 +19,8 @@ export interface LeafContext {
   startMs: number
   groupsMax: number
   panesMax: number
+  /** Told when inputs were dropped, so that nobody remembers their numbers. */
+  onDrop: () => void
 }
 
 /** What the engine and the rule's expressions need of every leaf. */

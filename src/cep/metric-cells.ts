@@ -100,6 +100,7 @@ export abstract class MetricCells extends LeafRun {
   override drop(group: number): void {
     super.drop(group)
     this.inputs.dropGroup(group)
+    this.context.onDrop()
     this.seriesOfGroup[group] = new Set()
     this.window?.reset(group)
     this.distributions?.reset(group)

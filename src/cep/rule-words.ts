@@ -50,6 +50,7 @@ export interface RuleContext {
   testStepMs: number | undefined
   /** Buckets up to here are closed already. */
   closedMs: number
+  onDrop: () => void
 }
 
 export interface ShownValue {
@@ -84,6 +85,7 @@ export abstract class RuleWords {
       startMs: this.startMs,
       groupsMax: rule.tree.groupsMax,
       panesMax: 360,
+      onDrop: context.onDrop,
     }
     this.compiled = new CompiledRule(rule.tree, leafContext)
     this.levels = rule.tree.levels.map((level) => ({

@@ -344,6 +344,52 @@ rules:
   expect(world.told[0]?.series.values.at(-1)).toBeCloseTo(1 / 11)
 })
 
+describe('a value stands for its own step', () => {
+  test('a gauge without an entry for 10 s, so that slow senders are not missing in between', () => {
+    const world = new World('rules: {high: {crit: "x.{host} > 5 for 30s"}}')
+    for (let at = 1; at <= 60; at++) {
+      if (at % 10 === 0) world.gauge('a', at, { 'x.h': 9 })
+      world.mark('a', at)
+    }
+    expect(world.take()).toEqual(['high/h: crit at 39'])
+  })
+
+  test('and covers a window by it: half of a minute is there after three values', () => {
+    const world = new World('rules: {high: {crit: "avg(x.{host}) over 1m > 5"}}')
+    for (let at = 1; at <= 60; at++) {
+      if (at % 10 === 0) world.gauge('a', at, { 'x.h': 9 })
+      world.mark('a', at)
+    }
+    expect(world.take()).toEqual(['high/h: crit at 30'])
+  })
+})
+
+test('a silent group is dropped after "forget", and told when it was firing; it may come back', () => {
+  const world = new World('rules: {high: {crit: "x.{host} > 5", forget: 20s}}')
+  for (let at = 1; at <= 40; at++) {
+    if (at <= 5 || at >= 30) world.gauge('a', at, { 'x.h': 9, 'x.calm': 1 })
+    world.mark('a', at)
+  }
+  expect(world.take()).toEqual(['high/h: crit at 1', 'high/h: forgotten at 25', 'high/h: crit at 30'])
+})
+
+test('the same log gives the same transitions', () => {
+  const run = () => {
+    const world = new World(
+      'rules: {high: {crit: "avg(x.{host}) over 10s > 5 for 3s"}, many: {warn: "at least 2 {h} with x.{h} > 7"}}',
+    )
+    for (let at = 1; at <= 100; at++) {
+      const value = (k: number) => ((at * 7919 * k) % 101) / 10
+      world.gauge('a', at, { 'x.a': value(1), 'x.b': value(2), 'x.c': value(3) })
+      world.mark('a', at)
+      world.clock(at)
+    }
+    return world.told
+  }
+  expect(run().length).toBeGreaterThan(5)
+  expect(run()).toEqual(run())
+})
+
 test('a check that fails is told in the bucket of its third failing result', () => {
   const world = new World('rules: {down: {every: 1s, crit: "check:web.{p} is not ok for 3 in a row"}}')
   for (let at = 1; at <= 60; at++) {
