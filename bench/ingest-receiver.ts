@@ -1,0 +1,42 @@
+/** The receiver of bench/ingest.ts: ingest on a memory bus, whose metrics are read back and added up. */
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { openMemoryBus } from '../src/bus/memory.ts'
+import { startIngest } from '../src/ingest/index.ts'
+import { systemClock } from '../src/runtime/clock.ts'
+import { loadConfig } from '../src/runtime/config.ts'
+import { createLog } from '../src/runtime/log.ts'
+import { Stats } from '../src/runtime/stats.ts'
+
+const loaded = loadConfig('/nonexistent/tocsin.yaml', {}, true)
+if (!loaded.ok) throw new Error('the default configuration is not valid')
+const config = structuredClone(loaded.value)
+Object.assign(config.ingest.statsd, { udp: { host: '127.0.0.1', port: 0 }, tcp: false })
+config.ingest.graphite.tcp = false
+config.ingest.seriesMax = 200_000
+Object.assign(config.ingest, JSON.parse(process.argv[2] ?? '{}'))
+
+const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-bench-'))
+const clock = systemClock
+const log = createLog({ level: 'warn', format: 'text' })
+const bus = await openMemoryBus({ dir, clock, log, stats: new Stats(), instance: 'bench-1' })
+const totals = new Map<string, number>()
+const add = (name: string, count: number) => totals.set(name, (totals.get(name) ?? 0) + count)
+bus.readLog('engine-log', 'first', (entry) => {
+  if (entry.kind !== 'metrics') return
+  const { counters, timers } = entry.message
+  counters.names.forEach((name, i) => void add(name, counters.sums[i] as number))
+  timers.names.forEach((name, i) => void add(name, timers.distributions[i]?.count as number))
+})
+const part = await startIngest(config, { bus, clock, log, instance: 'bench-1', host: 'bench' })
+
+process.on('message', async (message) => {
+  if (message === 'totals') process.send?.({ totals: [...totals] })
+  if (message !== 'stop') return
+  await part.stop()
+  await bus.close()
+  fs.rmSync(dir, { recursive: true, force: true })
+  process.disconnect?.()
+})
+process.send?.({ port: part.addresses.statsdUdp?.port })
