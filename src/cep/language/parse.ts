@@ -5,7 +5,6 @@
  * SentenceError; the caller locates it in the file.
  */
 import { parseDuration } from '../../model/duration.ts'
-import { parsePath } from '../../model/path.ts'
 import { suggest } from '../../runtime/problem.ts'
 import { reservedWords, type Token } from './lex.ts'
 import {
@@ -16,20 +15,13 @@ import {
   type LevelSentence,
   type Quantifier,
   type Range,
-  type Selector,
   SentenceError,
   type SequenceStep,
   stateWords,
 } from './syntax.ts'
 import { TokenReader } from './token-reader.ts'
 import { isUnit } from './units.ts'
-
-const comparators: ReadonlySet<string> = new Set(['>', '<', '>=', '<=', '=', '!='])
-export const argumentNames: ReadonlySet<string> = new Set(['vs', 'season', 'floor', 'from', 'ahead'])
-const functionNames: ReadonlySet<string> = new Set(
-  'sum avg min max stddev last change count rate share distinct unusual expected forecast abs since'.split(' '),
-)
-export const functionList = [...functionNames, 'p50', 'p90', 'p99'] as const
+import { argumentNames, comparators, functionList, functionNames } from './words.ts'
 
 /** The value of `warn:` or `crit:`. */
 export function parseLevel(text: string): LevelSentence {
@@ -304,23 +296,6 @@ class Parser extends TokenReader {
       )
     }
     return { kind: 'number', value: durationMs, unit: 'ms', per: '', ...range }
-  }
-
-  protected path(): Selector {
-    const token = this.take()
-    const parsed = parsePath(token.text)
-    if (!parsed.ok) {
-      const start = Math.min(token.start + parsed.error.column - 1, token.end - 1)
-      throw new SentenceError(parsed.error.message, { start, end: start + 1 })
-    }
-    const pattern = parsed.value
-    if (pattern.prefix === '' && pattern.segments.length === 1 && pattern.tags.length === 0) {
-      const help = /[-+*]/.test(token.text)
-        ? 'put spaces around + - and *; a metric without dots is written metric:name'
-        : 'a metric without dots is written metric:name'
-      throw new SentenceError(`"${token.text}" is neither a name nor a path`, token, help)
-    }
-    return { kind: 'selector', pattern, text: token.text, start: token.start, end: token.end }
   }
 
   protected call(name: Token): Call {

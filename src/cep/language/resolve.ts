@@ -4,10 +4,11 @@
 
 import { suggest } from '../../runtime/problem.ts'
 import type { CatalogueEntry } from './catalogue.ts'
+import { caught, quietly, report } from './caught.ts'
 import { AlreadyReported, CheckError, type LetSource, RuleChecker, type Surroundings, type Typed } from './check.ts'
 import type { CheckedRule, LoadOptions } from './load.ts'
-import { parseExpression } from './parse.ts'
-import { attempt, type Facts, type RawFile, type RawRule, reportWhole } from './rule-file.ts'
+import { type Facts, type RawFile, type RawRule, reportWhole } from './rule-file.ts'
+import { sayPart } from './say-part.ts'
 import { expandSlo } from './slo.ts'
 import type { LevelSentence, Range } from './syntax.ts'
 import type { HoldTree, LevelTree, RuleTree, SayPart, Shown } from './tree.ts'
@@ -24,6 +25,14 @@ export class Resolver {
   constructor(files: readonly RawFile[], options: LoadOptions) {
     this.#options = options
     this.catalogue = files.flatMap((file) => file.catalogue)
+    reportTwice(
+      files.flatMap((file) => file.catalogue.map((entry) => ({ ...entry, name: entry.at.text, same: sameOf(entry) }))),
+      (name) => `${name} is declared otherwise`,
+    )
+    reportTwice(
+      files.flatMap((file) => file.facts.map((fact) => ({ ...fact, same: JSON.stringify(fact.values) }))),
+      (name) => `other facts about ${name} stand`,
+    )
     for (const rule of files.flatMap((file) => file.rules)) this.#addRule(rule)
     for (const file of files) {
       for (const fact of file.facts) this.facts[fact.name] = { ...this.facts[fact.name], ...fact.values }
@@ -184,6 +193,23 @@ export class Resolver {
   }
 }
 
+/** Names are global over the files loaded; a duplicate that says something else names both places. */
+function reportTwice(
+  all: readonly { name: string; at: LocatedText; line: number; same: string }[],
+  message: (name: string) => string,
+): void {
+  const first = new Map<string, { where: string; same: string }>()
+  for (const { name, at, line, same } of all) {
+    const known = first.get(name)
+    if (known && known.same !== same) reportWhole(at, `${message(name)} already in ${known.where}`, 'name')
+    if (!known) first.set(name, { where: `${at.file.path}:${line}`, same })
+  }
+}
+
+function sameOf({ kind, unitText, stepMs }: CatalogueEntry): string {
+  return `${kind} ${unitText} ${stepMs ?? ''}`
+}
+
 interface LevelResult {
   level: 'warn' | 'crit'
   where: LocatedText
@@ -277,74 +303,4 @@ function shownLets(raw: RawRule, checker: RuleChecker, names: readonly string[])
 function levelTree({ level, sentence, typed }: LevelResult): LevelTree {
   const hold: HoldTree = sentence.hold ?? { kind: 'for', durationMs: 0 }
   return { level, condition: typed.condition.node, hold, until: typed.until?.node, keepMs: sentence.keepMs ?? 0 }
-}
-
-function sayPart(
-  raw: RawRule,
-  where: LocatedText,
-  text: string,
-  start: number,
-  checker: RuleChecker,
-  names: readonly string[],
-  facts: Facts,
-): SayPart | undefined {
-  const trimmed = text.trim()
-  const [name = '', fact = ''] = /^([a-z_][a-z0-9_]*)(?:\.([a-z_][a-z0-9_]*))?$/.exec(trimmed)?.slice(1) ?? []
-  if (name !== '' && names.includes(name)) {
-    if (fact === '' || facts[name]) return { name, fact: fact ?? '', values: factValues(facts, name, fact) }
-  }
-  const inside: LocatedText = { file: where.file, text, offsets: where.offsets.slice(start, start + text.length + 1) }
-  if (/^[a-z_][a-z0-9_]*$/.test(trimmed) && !raw.lets.has(trimmed)) {
-    const meant = suggest(trimmed, [...names, ...raw.lets.keys()])
-    const help = meant ? `did you mean "${meant}"?` : `{} holds kept names, let names, or arithmetic on let names`
-    reportRange(
-      inside,
-      { start: 0, end: text.length },
-      'name',
-      `nothing called "${trimmed}" is defined in this rule`,
-      help,
-    )
-    return undefined
-  }
-  const expression = attempt(inside, () => parseExpression(text))
-  const typed = expression && caught(() => checker.expression(inside, expression))
-  if (!typed) return undefined
-  if (!typed.names.every((kept) => names.includes(kept))) {
-    reportRange(inside, { start: 0, end: text.length }, 'group', 'this keeps names that the rule does not keep')
-    return undefined
-  }
-  return { text: trimmed, node: typed.node, unit: typed.unit, isPercent: typed.isPercent }
-}
-
-/** `{host.router}` in a sentence is looked up when it is said. */
-function factValues(facts: Facts, name: string, fact: string): Record<string, string> {
-  const values: Record<string, string> = {}
-  for (const [key, entry] of Object.entries(facts[name] ?? {})) if (entry[fact] !== undefined) values[key] = entry[fact]
-  return values
-}
-
-/** Runs a check whose failure means only that there is nothing to show. */
-function quietly<T>(check: () => T): T | undefined {
-  try {
-    return check()
-  } catch (error) {
-    if (error instanceof CheckError || error instanceof AlreadyReported) return undefined
-    throw error
-  }
-}
-
-/** Runs a check; what it throws is reported, once. */
-function caught<T>(check: () => T): T | undefined {
-  try {
-    return check()
-  } catch (error) {
-    report(error)
-    return undefined
-  }
-}
-
-function report(error: unknown): void {
-  if (error instanceof AlreadyReported) return
-  if (!(error instanceof CheckError)) throw error
-  reportRange(error.where, error.range, error.code, error.message, error.help)
 }

@@ -41,8 +41,8 @@ export interface RawRule {
 export type Facts = Record<string, Record<string, Record<string, string>>>
 
 export interface RawFile {
-  catalogue: CatalogueEntry[]
-  facts: { name: string; node: Node; values: Record<string, Record<string, string>> }[]
+  catalogue: (CatalogueEntry & { at: LocatedText; line: number })[]
+  facts: { name: string; at: LocatedText; line: number; values: Record<string, Record<string, string>> }[]
   rules: RawRule[]
   tests: RawTest[]
 }
@@ -82,7 +82,7 @@ export function readRuleFile(file: SourceFile): RawFile {
   return raw
 }
 
-function readEntry(file: SourceFile, item: unknown, into: CatalogueEntry[]): void {
+function readEntry(file: SourceFile, item: unknown, into: RawFile['catalogue']): void {
   const found = new Map(
     entriesOf(file, item, 'metrics', ['match', 'kind', 'unit', 'step']).map(([key, node]) => [key, node]),
   )
@@ -108,7 +108,14 @@ function readEntry(file: SourceFile, item: unknown, into: CatalogueEntry[]): voi
     return
   }
   const stepMs = readDuration(file, found.get('step'), 'step')
-  into.push({ pattern: parsed.value, kind: kind.text as SeriesKind, unitText: unit?.text ?? '', stepMs })
+  into.push({
+    pattern: parsed.value,
+    kind: kind.text as SeriesKind,
+    unitText: unit?.text ?? '',
+    stepMs,
+    at: match,
+    line: file.lineOf(item),
+  })
 }
 
 function readFacts(file: SourceFile, node: unknown): RawFile['facts'] {
@@ -121,7 +128,7 @@ function readFacts(file: SourceFile, node: unknown): RawFile['facts'] {
         if (text) (values[key] as Record<string, string>)[fact] = text.text
       }
     }
-    return { name, node: at, values }
+    return { name, at: keyText(file, name, at), line: file.lineOf(at), values }
   })
 }
 

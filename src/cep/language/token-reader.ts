@@ -1,6 +1,9 @@
 /** Token reader: what every part of the parser needs to walk the tokens of one sentence. */
+
 import { parseDuration } from '../../model/duration.ts'
+import { parsePath } from '../../model/path.ts'
 import { lex, reservedWords, type Token } from './lex.ts'
+import type { Selector } from './syntax.ts'
 import { SentenceError } from './syntax.ts'
 
 export class TokenReader {
@@ -73,5 +76,22 @@ export class TokenReader {
   protected failAt(token: Token, expected: string): never {
     const found = token.kind === 'end' ? 'the end' : `"${this.text.slice(token.start, token.end)}"`
     throw new SentenceError(`expected ${expected}, found ${found}`, token)
+  }
+
+  protected path(): Selector {
+    const token = this.take()
+    const parsed = parsePath(token.text)
+    if (!parsed.ok) {
+      const start = Math.min(token.start + parsed.error.column - 1, token.end - 1)
+      throw new SentenceError(parsed.error.message, { start, end: start + 1 })
+    }
+    const pattern = parsed.value
+    if (pattern.prefix === '' && pattern.segments.length === 1 && pattern.tags.length === 0) {
+      const help = /[-+*]/.test(token.text)
+        ? 'put spaces around + - and *; a metric without dots is written metric:name'
+        : 'a metric without dots is written metric:name'
+      throw new SentenceError(`"${token.text}" is neither a name nor a path`, token, help)
+    }
+    return { kind: 'selector', pattern, text: token.text, start: token.start, end: token.end }
   }
 }

@@ -40,7 +40,7 @@ export class SourceFile {
     this.#document = parseDocument(text, {
       lineCounter: this.#lines,
       version: '1.2',
-      merge: true,
+      merge: false,
       prettyErrors: false,
       uniqueKeys: true,
     })

@@ -160,6 +160,30 @@ test('all problems of all files come at once, each where it is, also inside quot
   ])
 })
 
+test('entries and facts say one thing over all files; a duplicate that differs names both places', () => {
+  const text = 'metrics:\n  - {match: "a.*", kind: gauge}\nfacts:\n  host: {w: {r: x}}\n'
+  const { problems } = loadRules([
+    { path: 'a.yaml', text },
+    { path: 'b.yaml', text },
+    { path: 'c.yaml', text: text.replace('gauge', 'count').replace('r: x', 'r: y') },
+  ])
+  expect(problems.map(({ file, line, message }) => [file, line, message])).toEqual([
+    ['c.yaml', 2, 'a.* is declared otherwise already in a.yaml:2'],
+    ['c.yaml', 4, 'other facts about host stand already in a.yaml:4'],
+  ])
+})
+
+test('an anchor may be merged into a rule', () => {
+  const text =
+    'rules:\n  a: &common\n    every: 10s\n    crit: "g.{h} > 3"\n  b:\n    <<: *common\n    crit: "g.{h} > 5"\n'
+  const { problems, rules } = loadRules([{ path: 'a.yaml', text }])
+  expect(problems).toEqual([])
+  expect(rules.map(({ name, everyMs, levels }) => [name, everyMs, levels.crit])).toEqual([
+    ['a', 10_000, 'g.{h} > 3'],
+    ['b', 10_000, 'g.{h} > 5'],
+  ])
+})
+
 test('whatever is written, parsing gives a sentence or a located error', () => {
   const words = ['bad', 'c.{p}.*', '5', '5%', '1m', '>', '<', 'for', 'until', 'keep', 'and', 'or', 'not', 'no', 'then']
   const more = [
