@@ -131,6 +131,7 @@ onRabbitmq('the bus on RabbitMQ', (the) => {
       const { entries, reader } = collect(bus)
       await publish(bus, ['0'])
       await reader.caughtUp()
+      await until(() => stats.get('unconfirmed_messages') === 0)
       proxy.refuse()
       await until(() => bus.problem !== undefined)
       const sent = upTo(16, 1).map((hash) => bus.publish('rules', rules(hash)))
@@ -139,9 +140,10 @@ onRabbitmq('the bus on RabbitMQ', (the) => {
       expect(stats.get('publishes_waiting')).toBe(5)
       expect(stats.get('publish_waits_total')).toBe(5)
       expect(stats.get('publishes_refused_total')).toBe(1)
+      const caughtUp = reader.caughtUp() // Waits behind them all and is not refused.
       proxy.allow()
       await Promise.all(sent.slice(0, -1))
-      await reader.caughtUp()
+      await caughtUp
       expect(hashes(entries)).toEqual(upTo(16))
     })
 

@@ -32,7 +32,7 @@ export interface Outgoing {
   key: string
   id: string
   body: Buffer
-  /** The AMQP type property; tells barriers from messages. */
+  /** The AMQP type property; tells barriers from messages. Barriers are few and never refused: a reader waits for each. */
   type?: string
   /** Not kept: sent now or refused. */
   live?: boolean
@@ -80,7 +80,7 @@ export class Publisher {
       if (this.#closed !== undefined) reject(new BusError(this.#closed))
       else if (message.live) this.#sendLive(kept)
       else if (this.#waiting.length === 0 && this.#hasRoom(kept)) this.#admit(kept)
-      else if (this.#waiting.length < this.#limits.waitingMax) this.#wait(kept)
+      else if (message.type !== undefined || this.#waiting.length < this.#limits.waitingMax) this.#wait(kept)
       else {
         this.#stats.count('publishes_refused_total')
         reject(new BusError('the broker is away and too many publishes wait already'))
