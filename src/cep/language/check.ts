@@ -105,6 +105,7 @@ export class RuleChecker extends CallChecker {
   protected compare(expression: Extract<Expression, { kind: 'compare' }>): Typed {
     const written = [this.operand(expression.left), this.operand(expression.right)] as const
     const names = this.mergeNames(written[0], written[1], expression)
+    this.noteSmallSum(expression)
     const [left, right] = this.aligned(written[0], written[1], expression, 'compare')
     const text = { left: this.textOf(expression.left), right: this.textOf(expression.right) }
     const comparison: ComparisonTree = {
@@ -123,6 +124,15 @@ export class RuleChecker extends CallChecker {
       comparisons: [comparison],
       node: { op: 'compare', operator: expression.operator, left: left.node, right: right.node },
     }
+  }
+
+  /** A sum is small while its window fills, which a rate is not. */
+  protected noteSmallSum(expression: Extract<Expression, { kind: 'compare' }>): void {
+    const { left, operator } = expression
+    if (left.kind !== 'call' || left.function !== 'sum' || left.overMs === undefined || !operator.startsWith('<'))
+      return
+    const message = 'a sum is small while its window fills; this may hold too early'
+    this.surroundings.warn(this.where, expression, 'lint', message, 'compare a rate: rate(…) over the same time')
   }
 
   protected is(expression: Extract<Expression, { kind: 'is' }>): Typed {

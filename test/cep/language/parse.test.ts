@@ -173,6 +173,24 @@ test('entries and facts say one thing over all files; a duplicate that differs n
   ])
 })
 
+test('a small sum, a step that is not said and an unknown unit are warnings, not errors', () => {
+  const text =
+    'rules:\n  a: {crit: "sum(c.{p}.*) over 1m < 5"}\n  b: {crit: "g.{p} > 5 for 3 in a row"}\n  d: {crit: "g.{p} > 1GiB"}\n'
+  const { problems, warnings } = loadRules([{ path: 'a.yaml', text }])
+  expect(problems).toEqual([])
+  expect(warnings.map(({ code, line }) => [code, line])).toEqual([
+    ['lint', 2],
+    ['step', 3],
+    ['unit', 4],
+  ])
+  const strict = loadRules([{ path: 'a.yaml', text }], { strict: true })
+  expect(strict.problems.map(({ code, line }) => [code, line])).toEqual([
+    ['kind', 2],
+    ['kind', 3],
+    ['kind', 4],
+  ])
+})
+
 test('an anchor may be merged into a rule', () => {
   const text =
     'rules:\n  a: &common\n    every: 10s\n    crit: "g.{h} > 3"\n  b:\n    <<: *common\n    crit: "g.{h} > 5"\n'
