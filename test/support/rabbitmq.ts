@@ -33,15 +33,17 @@ export interface Rabbitmq {
   control(...args: string[]): Promise<void>
   /** SIGKILL: nothing is flushed or said. */
   kill(): Promise<void>
-  /** Orderly end of the node; `restart` brings it back, `end` is for good. */
-  stop(): Promise<void>
-  /** Starts the node again, with its data, after `kill` or `stop`. */
+  /** Orderly end of the node, for `restart` to bring it back; takes some seconds. */
+  shutDown(): Promise<void>
+  /** Starts the node again, with its data, after `kill` or `shutDown`. */
   restart(): Promise<void>
   /** SIGSTOP and SIGCONT: the node hangs with its sockets open. */
   freeze(): void
   thaw(): void
-  /** Ends everything and removes the directory. */
+  /** Ends everything, for good and at once, and removes the directory. */
   end(): Promise<void>
+  /** The same as `end`. */
+  stop(): Promise<void>
 }
 
 export function rabbitmqInstalled(): boolean {
@@ -142,13 +144,13 @@ class Node implements Rabbitmq {
     await this.#process?.ended
   }
 
-  async stop(): Promise<void> {
+  async shutDown(): Promise<void> {
     this.#process?.signal('SIGTERM')
     await this.#process?.ended
   }
 
   async restart(): Promise<void> {
-    if (this.#process?.running()) await this.stop()
+    if (this.#process?.running()) await this.shutDown()
     this.#process = this.#guarded.spawn('rabbitmq', server, [], this.#environment)
     await until(() => this.#isReady(), { timeoutMs: 60_000, everyMs: 50, what: `RabbitMQ ready; ${this.#guarded.dir}` })
   }
@@ -164,6 +166,10 @@ class Node implements Rabbitmq {
   async end(): Promise<void> {
     this.thaw()
     await this.#guarded.end()
+  }
+
+  stop(): Promise<void> {
+    return this.end()
   }
 
   async #isReady(): Promise<boolean> {
