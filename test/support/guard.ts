@@ -39,6 +39,7 @@ export interface GuardedProcess {
 export function guard(name: string): Guarded {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), `tocsin-${name}-`))
   const shell = spawn('sh', ['-c', script, 'guard', dir], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+  const gone = once(shell, 'exit')
   const started: GuardedProcess[] = []
   return {
     dir,
@@ -49,7 +50,6 @@ export function guard(name: string): Guarded {
       return child
     },
     end: async () => {
-      const gone = once(shell, 'exit')
       shell.stdin?.end()
       await Promise.all([gone, ...started.map((process) => process.ended)])
     },
