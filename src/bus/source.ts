@@ -2,11 +2,15 @@
  * Source: how a part feeds the engine. It owns the source id and the order that the engine's time rests on: a bucket's
  * marker is published only after every message of the bucket is confirmed, and bucket numbers only grow.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { CheckResult } from '../model/check.ts'
 import type { EventMessage } from '../model/event.ts'
 import type { Hops } from '../model/message.ts'
 import type { MetricsMessage } from '../model/metric.ts'
 import type { Bus } from './bus.ts'
+
+/** Metrics messages that are published before others have their turn. */
+const batchesAtATime = 4
 
 export interface SourceOptions {
   /** Lasting name of the instance, what `source:NAME` in a rule means; `[A-Za-z0-9_-]+`. */
@@ -63,7 +67,14 @@ export class Source {
 
   async #publish(bucketMs: number, data: BucketData, hops: Hops | undefined, bye: boolean): Promise<void> {
     const sent: Promise<void>[] = []
-    for (const batch of data.metrics ?? []) sent.push(this.#bus.publish(`metrics.${this.id}`, batch, hops))
+    for (const [i, batch] of (data.metrics ?? []).entries()) {
+      // A large bucket must not keep the process from its sockets.
+      if (i > 0 && i % batchesAtATime === 0) await turn()
+      const published = this.#bus.publish(`metrics.${this.id}`, batch, hops)
+      // A refusal while others have their turn is not unheard: Promise.all below tells it.
+      published.catch(() => {})
+      sent.push(published)
+    }
     if (data.checks?.length) {
       sent.push(this.#bus.publish(`checks.${this.id}`, { source: this.id, bucketMs, results: data.checks }, hops))
     }

@@ -2,15 +2,16 @@
  * Aggregate: one flush interval of statsd lines, by series, and its form as metrics messages.
  *
  * Counters add up scaled by their sample rate, gauges keep their last value (also from interval to interval, as the base
- * of relative changes), timers collect a distribution, sets their members. `take` ends an interval: it returns only what
- * arrived in it, and what comes afterwards belongs to the next.
+ * of relative changes), timers collect a distribution, sets their members. A flush ends an interval: it returns only what
+ * arrived in it, and what comes afterwards belongs to the next. It may take its time, block by block (`drain`).
  *
- * Series stand in order of first appearance, a fixed block of slots to a message, so that an unchanged set of series
- * gives the very same `names` arrays flush after flush.
+ * Series stand in order of their slots, a fixed block of slots to a message, so that an unchanged set of series gives the
+ * very same `names` arrays flush after flush.
  */
-import { type Distribution, DistributionBuilder } from '../model/distribution.ts'
+import type { Distribution } from '../model/distribution.ts'
 import { emptyMetrics, type MetricsMessage, setMembersMax } from '../model/metric.ts'
 import { setBytesMax, splitHeavy } from './batch.ts'
+import { Interval, type Members } from './interval.ts'
 import type { TagStyle } from './name.ts'
 import { counter, gauge, type Line, type LineKind, set, timer } from './parse.ts'
 import { grown, SeriesTable } from './series.ts'
@@ -40,10 +41,11 @@ export interface SeriesNow {
   seen?: Distribution
 }
 
-interface Members {
-  values: Set<string>
-  bytes: number
-  overflowed: boolean
+/** A flush under way. */
+export interface Drain {
+  readonly messages: readonly MetricsMessage[]
+  /** Does the next block; false when there is no more. */
+  step(): boolean
 }
 
 /** What one block of slots last looked like in one column, so that its names can be reused. */
@@ -55,17 +57,13 @@ interface Names {
 export class Aggregate {
   readonly #membersMax: number
   readonly #allMembersMax: number
-  #series: SeriesTable
-  /** By slot: the interval in which it was last fed. */
-  #fedIn = new Uint32Array(1024)
-  /** By slot: sum of a counter, level of a gauge. */
-  #values = new Float64Array(1024)
-  #samples = new Float64Array(1024)
-  #timers: (DistributionBuilder | undefined)[] = []
-  #sets: (Members | undefined)[] = []
-  #allMembers = 0
-  #interval = 1
-  #names = new Map<string, Names>()
+  readonly #series: SeriesTable
+  /** By slot: levels of gauges. */
+  #levels = new Float64Array(1024)
+  #open = new Interval()
+  #closed = new Interval()
+  #draining: Drain | undefined
+  readonly #names = new Map<string, Names>()
 
   constructor({
     seriesMax,
@@ -76,6 +74,7 @@ export class Aggregate {
     this.#allMembersMax = allMembersMax
     this.#series = new SeriesTable(seriesMax, tags)
     this.#membersMax = membersMax
+    this.#open.open(1)
   }
 
   /** Series known now. */
@@ -93,137 +92,149 @@ export class Aggregate {
     const { kind } = line
     const slot = this.#series.slotOf(bytes, line)
     if (slot < 0) return slot
-    if (slot >= this.#fedIn.length) this.#grow()
-    if (this.#fedIn[slot] !== this.#interval) this.#begin(slot, kind)
+    const open = this.#open
+    if (open.fedIn[slot] !== open.number) open.begin(slot, kind)
     if (kind === counter) {
-      this.#values[slot] = (this.#values[slot] as number) + line.value / line.sampleRate
-      this.#samples[slot] = (this.#samples[slot] as number) + 1
-    } else if (kind === timer) (this.#timers[slot] as DistributionBuilder).add(line.value, line.sampleRate)
-    else if (kind === gauge)
-      this.#values[slot] = line.isRelative ? (this.#values[slot] as number) + line.value : line.value
+      open.values[slot] = (open.values[slot] as number) + line.value / line.sampleRate
+      open.samples[slot] = (open.samples[slot] as number) + 1
+    } else if (kind === timer) open.timers.add(slot, line.value, line.sampleRate)
+    else if (kind === gauge) this.#setLevel(slot, line)
     else this.#addMember(slot, bytes.toString('utf8', line.valueStart, line.valueEnd))
     return slot
   }
 
   /** Ends the interval and returns what arrived in it, in batches. */
-  take(source: string, bucketMs: number, stepMs: number): MetricsMessage[] {
+  take(source: string, bucketMs: number, stepMs: number): readonly MetricsMessage[] {
+    const drain = this.drain(source, bucketMs, stepMs)
+    while (drain.step());
+    return drain.messages
+  }
+
+  /** Ends the interval now; the answer's steps make the messages of what arrived in it. */
+  drain(source: string, bucketMs: number, stepMs: number): Drain {
+    this.#finishDraining()
+    const closed = this.#open
+    this.#open = this.#closed
+    this.#closed = closed
+    this.#open.open(closed.number + 1)
     const messages: MetricsMessage[] = []
-    for (let first = 0; first < this.#series.size; first += batchSeriesMax) {
-      const message = this.#takeBlock(first, emptyMetrics(source, bucketMs, stepMs))
+    const slots = this.#series.slots
+    let first = 0
+    const step = () => {
+      if (first >= slots) return false
+      const message = this.#takeBlock(first, Math.min(first + batchSeriesMax, slots), source, bucketMs, stepMs)
       if (message) messages.push(...splitHeavy(message))
+      first += batchSeriesMax
+      return first < slots
     }
-    this.#interval++
-    this.#allMembers = 0
-    return messages
+    this.#draining = { messages, step }
+    return this.#draining
   }
 
   /** What has come of each series of a kind in the present interval; gauges have their level. */
   *now(kind: LineKind): Generator<SeriesNow> {
-    const series = this.#series
-    for (let slot = 0; slot < series.size; slot++) {
-      if (series.kinds[slot] !== kind) continue
-      const isFed = this.#fedIn[slot] === this.#interval
-      const value = isFed || kind === gauge ? (this.#values[slot] as number) : 0
-      const seen = isFed ? this.#timers[slot]?.build() : undefined
-      yield { name: series.names[slot] as string, value, ...(seen && { seen }) }
+    const { names, kinds } = this.#series
+    for (let slot = 0; slot < names.length; slot++) {
+      const name = names[slot] as string
+      if (kinds[slot] !== kind || name === '') continue
+      const open = this.#open
+      const isFed = open.isFed(slot)
+      const sum = isFed ? (open.values[slot] as number) : 0
+      const value = kind === gauge ? (this.#levels[slot] as number) : sum
+      yield { name, value, ...(isFed && kind === timer && { seen: open.timers.build(slot) }) }
     }
   }
 
   /** Forgets the series of a kind whose names are wanted gone, with what came of them in this interval; returns their names. */
   forget(kind: LineKind, isGone: (name: string) => boolean): string[] {
     const { names, kinds } = this.#series
-    const gone = names.filter((name, slot) => kinds[slot] === kind && isGone(name))
-    if (gone.length > 0) this.#keep((slot) => kinds[slot] !== kind || !isGone(names[slot] as string))
+    const gone: string[] = []
+    this.#remove((slot) => {
+      const name = names[slot] as string
+      const isOurs = kinds[slot] === kind && isGone(name)
+      if (isOurs) gone.push(name)
+      return isOurs
+    })
     return gone
   }
 
   /** Forgets series that have not been fed for this many intervals (gauges lose their level). Returns how many. */
   forgetIdle(intervals: number): number {
-    return this.#keep((slot) => this.#interval - (this.#fedIn[slot] as number) <= intervals)
+    const oldest = this.#open.number - intervals
+    return this.#remove((slot) => this.#lastFed(slot) < oldest)
   }
 
-  /** Keeps the slots that are wanted and returns how many are gone. */
-  #keep(isKept: (slot: number) => boolean): number {
-    const before = this.#series.size
-    const { table, kept } = this.#series.filter(isKept)
-    if (kept.length === before) return 0
-    this.#series = table
-    kept.forEach((from, to) => {
-      this.#fedIn[to] = this.#fedIn[from] as number
-      this.#values[to] = this.#values[from] as number
-      this.#samples[to] = this.#samples[from] as number
-    })
-    this.#fedIn.fill(0, kept.length)
-    this.#values.fill(0, kept.length)
-    this.#timers = kept.map((slot) => this.#timers[slot])
-    this.#sets = kept.map((slot) => this.#sets[slot])
+  #lastFed(slot: number): number {
+    return Math.max(this.#open.fedIn[slot] ?? 0, this.#closed.fedIn[slot] ?? 0)
+  }
+
+  #remove(isGone: (slot: number) => boolean): number {
+    this.#finishDraining()
+    const gone: number[] = []
+    for (let slot = 0; slot < this.#series.slots; slot++) {
+      if (this.#series.names[slot] !== '' && isGone(slot)) gone.push(slot)
+    }
+    if (gone.length === 0) return 0
+    for (const slot of gone) {
+      this.#open.forget(slot)
+      this.#levels[slot] = 0
+    }
+    this.#series.remove(gone)
     this.#names.clear()
-    return before - kept.length
+    return gone.length
   }
 
-  #begin(slot: number, kind: Line['kind']): void {
-    this.#fedIn[slot] = this.#interval
-    if (kind === counter) {
-      this.#values[slot] = 0
-      this.#samples[slot] = 0
-    } else if (kind === timer) this.#timers[slot] = new DistributionBuilder()
-    else if (kind === set) this.#sets[slot] = { values: new Set(), bytes: 0, overflowed: false }
+  /** A flush that is still under way is ended at once, into its own messages. */
+  #finishDraining(): void {
+    while (this.#draining?.step());
+    this.#draining = undefined
+  }
+
+  #setLevel(slot: number, { value, isRelative }: Line): void {
+    while (slot >= this.#levels.length) this.#levels = grown(this.#levels, Float64Array)
+    const level = isRelative ? (this.#levels[slot] as number) + value : value
+    this.#levels[slot] = level
+    this.#open.values[slot] = level
   }
 
   #addMember(slot: number, text: string): void {
-    const members = this.#sets[slot] as Members
+    const open = this.#open
+    const members = open.sets.get(slot) as Members
     const member = text === '' ? '0' : text
     if (members.values.has(member)) return
     const isFull = members.values.size >= this.#membersMax || members.bytes + member.length > setBytesMax
-    if (isFull || this.#allMembers >= this.#allMembersMax) members.overflowed = true
+    if (isFull || open.memberCount >= this.#allMembersMax) members.overflowed = true
     else {
       members.values.add(member)
       members.bytes += member.length
-      this.#allMembers++
+      open.memberCount++
     }
   }
 
-  #grow(): void {
-    this.#fedIn = grown(this.#fedIn, Uint32Array)
-    this.#values = grown(this.#values, Float64Array)
-    this.#samples = grown(this.#samples, Float64Array)
-  }
-
-  #takeBlock(first: number, message: MetricsMessage): MetricsMessage | undefined {
-    const end = Math.min(first + batchSeriesMax, this.#series.size)
-    const fed: number[][] = [[], [], [], []]
+  #takeBlock(first: number, end: number, source: string, bucketMs: number, stepMs: number): MetricsMessage | undefined {
+    const closed = this.#closed
+    const fed: [number[], number[], number[], number[]] = [[], [], [], []]
     for (let slot = first; slot < end; slot++) {
-      if (this.#fedIn[slot] === this.#interval) fed[this.#series.kinds[slot] as number]?.push(slot)
+      if (closed.isFed(slot)) fed[this.#series.kinds[slot] as LineKind].push(slot)
     }
-    const [counters, gauges, timers, sets] = fed as [number[], number[], number[], number[]]
+    const [counters, gauges, timers, sets] = fed
     if (counters.length + gauges.length + timers.length + sets.length === 0) return undefined
-    const names = (kind: number) => this.#namesOf(`${first} ${kind}`, fed[kind] as number[])
+    const message = emptyMetrics(source, bucketMs, stepMs)
+    const names = (kind: LineKind) => this.#namesOf(`${first} ${kind}`, fed[kind])
     message.counters = {
       names: names(counter),
-      sums: pick(this.#values, counters),
-      samples: pick(this.#samples, counters),
+      sums: pick(closed.values, counters),
+      samples: pick(closed.samples, counters),
     }
-    message.gauges = { names: names(gauge), values: pick(this.#values, gauges) }
-    message.timers = { names: names(timer), distributions: timers.map((slot) => this.#takeTimer(slot)) }
-    const members = sets.map((slot) => this.#takeSet(slot))
+    message.gauges = { names: names(gauge), values: pick(closed.values, gauges) }
+    message.timers = { names: names(timer), distributions: timers.map((slot) => closed.timers.build(slot)) }
+    const members = sets.map((slot) => closed.sets.get(slot) as Members)
     message.sets = {
       names: names(set),
       members: members.map(({ values }) => [...values]),
       overflowed: members.map(({ overflowed }) => overflowed),
     }
     return message
-  }
-
-  #takeTimer(slot: number): Distribution {
-    const builder = this.#timers[slot] as DistributionBuilder
-    this.#timers[slot] = undefined
-    return builder.build()
-  }
-
-  #takeSet(slot: number): Members {
-    const members = this.#sets[slot] as Members
-    this.#sets[slot] = undefined
-    return members
   }
 
   #namesOf(key: string, slots: readonly number[]): readonly string[] {

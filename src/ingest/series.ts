@@ -1,8 +1,8 @@
 /**
  * Series: known names by their raw bytes, so that a line of a known series costs one hash lookup and no string.
  *
- * A *slot* is a small integer that stands for one series (a cleaned name and a kind), in order of first appearance. Two
- * raw names that clean to the same name share a slot. Lookup is an open-addressed table over raw names:
+ * A *slot* is a small integer that stands for one series (a cleaned name and a kind), in order of first appearance; the
+ * slots of removed series are given to new ones. Two raw names that clean to the same name share a slot. Lookup is an open-addressed table over raw names:
  *
  *     table[hash & mask] → entry + 1 → (hash, kind, bytes of name and tags in the arena) → slot
  *
@@ -18,10 +18,11 @@ export const nameless = -2
 
 export class SeriesTable {
   readonly seriesMax: number
-  /** By slot. */
+  /** By slot; empty where a series was removed. */
   readonly names: string[] = []
   readonly kinds: LineKind[] = []
   readonly #slots = new Map<string, number>()
+  readonly #free: number[] = []
   #table = new Int32Array(1024)
   #entries = 0
   #hashes = new Int32Array(512)
@@ -40,8 +41,14 @@ export class SeriesTable {
     this.#style = style
   }
 
-  get size(): number {
+  /** Slots, those of removed series included. */
+  get slots(): number {
     return this.names.length
+  }
+
+  /** Series. */
+  get size(): number {
+    return this.names.length - this.#free.length
   }
 
   /** The slot of the line's series, a new one if need be. */
@@ -67,16 +74,16 @@ export class SeriesTable {
     return this.#slots.has(line.kind + this.#nameOf(bytes, line))
   }
 
-  /** A new table with only the slots for which `keep` is true, in the same order; raw spellings are learnt anew. */
-  filter(keep: (slot: number) => boolean): { table: SeriesTable; kept: number[] } {
-    const table = new SeriesTable(this.seriesMax, this.#style)
-    const kept: number[] = []
-    for (let slot = 0; slot < this.size; slot++) {
-      if (!keep(slot)) continue
-      kept.push(slot)
-      table.#addSlot(this.names[slot] as string, this.kinds[slot] as LineKind)
+  /** Removes series; raw spellings are learnt anew. */
+  remove(slots: readonly number[]): void {
+    for (const slot of slots) {
+      this.#slots.delete(`${this.kinds[slot]}${this.names[slot]}`)
+      this.names[slot] = ''
+      this.#free.push(slot)
     }
-    return { table, kept }
+    this.#entries = 0
+    this.#arenaEnd = 0
+    this.#table.fill(0)
   }
 
   #isSame(from: number, bytes: Uint8Array, start: number, end: number): boolean {
@@ -110,8 +117,9 @@ export class SeriesTable {
   }
 
   #addSlot(name: string, kind: LineKind): number {
-    const slot = this.names.push(name) - 1
-    this.kinds.push(kind)
+    const slot = this.#free.pop() ?? this.names.length
+    this.names[slot] = name
+    this.kinds[slot] = kind
     this.#slots.set(kind + name, slot)
     return slot
   }

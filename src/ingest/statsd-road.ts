@@ -1,6 +1,7 @@
 /**
  * Statsd road: from the sockets to the bus, wired together.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import { BucketQueue } from '../bus/bucket-queue.ts'
 import type { Context } from '../bus/part.ts'
 import { Source, sourceName } from '../bus/source.ts'
@@ -43,12 +44,15 @@ export async function startStatsdRoad(
     clock,
     log,
     stats,
-    take(bucketMs) {
+    async take(bucketMs) {
       if (udp) countDrops('kernel_drops_total', udp.address, stats)
       const packetMs = intake.takeFirstPacketMs()
-      const metrics = aggregate.take(source.id, bucketMs, intervalMs)
+      const drain = aggregate.drain(source.id, bucketMs, intervalMs)
+      const happened = happenings.take(source.id, bucketMs)
+      // Packets are received between two steps, so that a large flush loses none.
+      while (drain.step()) await turn()
       makeRoom(bucketMs)
-      return { metrics, ...happenings.take(source.id, bucketMs), ...(packetMs !== undefined && { hops: { packetMs } }) }
+      return { metrics: drain.messages, ...happened, ...(packetMs !== undefined && { hops: { packetMs } }) }
     },
   })
   return {

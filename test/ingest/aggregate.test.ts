@@ -4,8 +4,10 @@ import { encode } from '../../src/bus/codec.ts'
 import { Aggregate, batchSeriesMax } from '../../src/ingest/aggregate.ts'
 import { batchBytesMax, setBytesMax } from '../../src/ingest/batch.ts'
 import { cleanName } from '../../src/ingest/name.ts'
-import { Line, parseLine } from '../../src/ingest/parse.ts'
+import { counter, Line, parseLine } from '../../src/ingest/parse.ts'
 import { refused } from '../../src/ingest/series.ts'
+import { Timers } from '../../src/ingest/timers.ts'
+import { DistributionBuilder } from '../../src/model/distribution.ts'
 import { type MetricsMessage, seriesCount } from '../../src/model/metric.ts'
 
 /** Adds lines of text; answers what the last was answered. */
@@ -20,7 +22,7 @@ function add(aggregate: Aggregate, ...lines: string[]): number {
   return taken
 }
 
-function take(aggregate: Aggregate): MetricsMessage[] {
+function take(aggregate: Aggregate): readonly MetricsMessage[] {
   return aggregate.take('test-1', 1000, 1000)
 }
 
@@ -89,6 +91,61 @@ describe('one interval', () => {
   })
 })
 
+describe('a flush that takes its time', () => {
+  const lines = (from: number, type: string) => Array.from({ length: 1500 }, (_, i) => `n${i}:${from}|${type}`)
+
+  test('has what came before it began; what comes meanwhile is in the next', () => {
+    const aggregate = new Aggregate({ seriesMax: 10_000 })
+    for (const type of ['c', 'ms', 'g', 's']) add(aggregate, ...lines(1, type))
+    const expected = flat(take(aggregate))
+    for (const type of ['c', 'ms', 'g', 's']) add(aggregate, ...lines(1, type))
+    const drain = aggregate.drain('test-1', 2000, 1000)
+    add(aggregate, ...lines(7, 'c'), ...lines(7, 'ms'), ...lines(7, 'g'), 'n1:+1|g', 'late:7|c')
+    while (drain.step()) add(aggregate, ...lines(8, 'c'))
+    expect(flat(drain.messages)).toEqual(expected)
+    const next = flat(take(aggregate))
+    expect(next['c n3']).toEqual([7 + 5 * 8, 6])
+    expect(next['g n1']).toBe(8)
+    expect(next['c late']).toEqual([7, 1])
+    expect(next['t n3']).toMatchObject({ count: 1, min: 7 })
+  })
+
+  test('is ended at once when series are removed or the next flush comes, and has everything', () => {
+    const aggregate = new Aggregate({ seriesMax: 10_000 })
+    add(aggregate, ...lines(1, 'c'))
+    const first = aggregate.drain('test-1', 1000, 1000)
+    expect(aggregate.forget(counter, (name) => name === 'n3')).toEqual(['n3'])
+    add(aggregate, 'other:1|c')
+    const second = aggregate.drain('test-1', 2000, 1000)
+    add(aggregate, 'other:2|c')
+    take(aggregate)
+    while (first.step() || second.step());
+    expect(Object.keys(flat(first.messages))).toHaveLength(1500)
+    expect(flat(second.messages)).toEqual({ 'c other': [1, 1] })
+  })
+})
+
+describe('timers with few and many samples', () => {
+  test('have the same figures as a distribution that saw each of them', () => {
+    const sample = fc.tuple(fc.oneof(fc.nat(20), fc.double({ min: 0, max: 1e6, noNaN: true })), fc.constantFrom(1, 0.5))
+    fc.assert(
+      fc.property(fc.array(fc.array(sample, { maxLength: 70 }), { minLength: 1, maxLength: 4 }), (intervals) => {
+        const timers = new Timers()
+        for (const samples of intervals) {
+          timers.clear()
+          timers.begin(3000)
+          const builder = new DistributionBuilder()
+          for (const [value, rate] of samples) {
+            timers.add(3000, value, rate)
+            builder.add(value, rate)
+          }
+          if (samples.length > 0) expect(timers.build(3000)).toEqual(builder.build())
+        }
+      }),
+    )
+  })
+})
+
 describe('bounds', () => {
   test('members of all sets together are bounded in an interval; the next has room again', () => {
     const aggregate = new Aggregate({ seriesMax: 10, allMembersMax: 3 })
@@ -107,7 +164,7 @@ describe('bounds', () => {
     expect(flat(take(aggregate))).toEqual({ 'c a': [1, 1], 'c b': [3, 3] })
   })
 
-  test('idle series make room, the others keep their values and their order', () => {
+  test('idle series make room, the others keep their values', () => {
     const aggregate = new Aggregate({ seriesMax: 4 })
     add(aggregate, 'old:1|c', 'level:5|g', 'lost:9|g', 'busy:1|c')
     take(aggregate)
@@ -120,7 +177,7 @@ describe('bounds', () => {
     add(aggregate, 'level:+1|g', 'busy:1|c', 'new:1|c', 'lost:+1|g')
     const messages = take(aggregate)
     expect(flat(messages)).toEqual({ 'g level': 9, 'c busy': [1, 1], 'c new': [1, 1], 'g lost': 1 })
-    expect(messages[0]?.counters.names).toEqual(['busy', 'new'])
+    expect(messages[0]?.counters.names.toSorted()).toEqual(['busy', 'new'])
   })
 
   test('thousands of random names fill the table and not the memory', () => {

@@ -1,0 +1,60 @@
+/**
+ * Interval: what came in one flush interval, by slot. There are two, one that is open and one that is being flushed, so
+ * that a flush can take its time.
+ */
+import { counter, type LineKind, set, timer } from './parse.ts'
+import { grown } from './series.ts'
+import { Timers } from './timers.ts'
+
+export interface Members {
+  values: Set<string>
+  bytes: number
+  overflowed: boolean
+}
+
+export class Interval {
+  /** By slot: the number of the interval in which it was last fed here. */
+  fedIn = new Uint32Array(1024)
+  /** By slot: sum of a counter, level of a gauge. */
+  values = new Float64Array(1024)
+  samples = new Float64Array(1024)
+  readonly timers = new Timers()
+  readonly sets = new Map<number, Members>()
+  /** Members of all sets. */
+  memberCount = 0
+  number = 0
+
+  /** Begins anew, as interval `number`. */
+  open(number: number): void {
+    this.number = number
+    this.timers.clear()
+    this.sets.clear()
+    this.memberCount = 0
+  }
+
+  isFed(slot: number): boolean {
+    return this.fedIn[slot] === this.number
+  }
+
+  /** The first line of the slot in this interval is about to be added. */
+  begin(slot: number, kind: LineKind): void {
+    while (slot >= this.fedIn.length) this.#grow()
+    this.fedIn[slot] = this.number
+    if (kind === counter) {
+      this.values[slot] = 0
+      this.samples[slot] = 0
+    } else if (kind === timer) this.timers.begin(slot)
+    else if (kind === set) this.sets.set(slot, { values: new Set(), bytes: 0, overflowed: false })
+  }
+
+  /** What came of the slot does not count. */
+  forget(slot: number): void {
+    if (slot < this.fedIn.length) this.fedIn[slot] = 0
+  }
+
+  #grow(): void {
+    this.fedIn = grown(this.fedIn, Uint32Array)
+    this.values = grown(this.values, Float64Array)
+    this.samples = grown(this.samples, Float64Array)
+  }
+}
