@@ -73,6 +73,9 @@ class Cep implements CepPart {
       this.#publisher.offer(transitions, (transition) => this.#hops.of(transition))
     })
     this.#stats.observe('rule_problems', () => (this.#rulesProblem ? 1 : 0))
+    this.#stats.observe('late_points_total', () => this.#engine?.counters().latePoints ?? 0)
+    this.#stats.observe('groups_refused_total', () => this.#engine?.counters().groupsRefused ?? 0)
+    this.#stats.observe('rules_stopped', () => this.#engine?.counters().rulesStopped ?? 0)
   }
 
   async start(): Promise<void> {

@@ -6,7 +6,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { interval } from 'rxjs'
 import type { Bus } from '../bus/bus.ts'
-import type { Context, Part } from '../bus/part.ts'
+import type { Part } from '../bus/part.ts'
+import { reportStatus } from '../bus/status.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
 import { type Config, loadConfig } from '../runtime/config.ts'
 import type { Log } from '../runtime/log.ts'
@@ -35,19 +36,25 @@ export async function runParts(names: readonly PartName[], config: Config, edges
   const host = cleanName(os.hostname())
   const instance = `${host}-${clock.now().toString(36)}-${process.pid.toString(36)}`
   writableDirectory(config.data)
-  const bus = await openBus(config, { clock, log: log.child('bus'), instance })
+  const busStats = new Stats()
+  const bus = await openBus(config, { clock, log: log.child('bus'), instance, stats: busStats })
+  const shared = { bus, clock, instance, host, environment: edges.environment }
+  const busReport = reportStatus('bus', { ...shared, log }, busStats, () => {
+    const { problem } = bus
+    return { ready: problem === undefined, ...(problem !== undefined && { problem }) }
+  })
   const running: { name: PartName; part: Part }[] = []
   const stop = async () => {
     for (const { name, part } of running.splice(0).reverse()) {
       await stopWithin(stopMsMax, name, part, edges)
     }
+    busReport.unsubscribe()
     await bus.close()
   }
   try {
     for (const name of names) {
       const start = await parts[name]()
-      const context: Context = { bus, clock, log: log.child(name), instance, host, environment: edges.environment }
-      running.push({ name, part: await start(config, context) })
+      running.push({ name, part: await start(config, { ...shared, log: log.child(name) }) })
     }
   } catch (error) {
     await stop()
@@ -74,9 +81,9 @@ async function stopWithin(limitMs: number, name: PartName, part: Part, { clock, 
   ended.abort()
 }
 
-async function openBus(config: Config, from: { clock: Clock; log: Log; instance: string }): Promise<Bus> {
+async function openBus(config: Config, from: { clock: Clock; log: Log; instance: string; stats: Stats }): Promise<Bus> {
   const { url, exchange, retention } = config.bus
-  const options = { ...from, stats: new Stats(), retentionMs: retention }
+  const options = { ...from, retentionMs: retention }
   if (url === 'memory')
     return (await import('../bus/memory.ts')).openMemoryBus({ ...options, dir: path.join(config.data, 'log') })
   return (await import('../bus/rabbitmq.ts')).openRabbitBus({ ...options, url, exchange })
