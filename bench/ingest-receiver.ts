@@ -2,6 +2,7 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { openMemoryBus } from '../src/bus/memory.ts'
 import { startIngest } from '../src/ingest/index.ts'
 import { systemClock } from '../src/runtime/clock.ts'
@@ -23,16 +24,30 @@ const log = createLog({ level: 'warn', format: 'text' })
 const bus = await openMemoryBus({ dir, clock, log, stats: new Stats(), instance: 'bench-1' })
 const totals = new Map<string, number>()
 const add = (name: string, count: number) => totals.set(name, (totals.get(name) ?? 0) + count)
-bus.readLog('engine-log', 'first', (entry) => {
-  if (entry.kind !== 'metrics') return
-  const { counters, timers } = entry.message
-  counters.names.forEach((name, i) => void add(name, counters.sums[i] as number))
-  timers.names.forEach((name, i) => void add(name, timers.distributions[i]?.count as number))
-})
+/** Only once all is sent: reading back is not ingest's work. */
+const read = () =>
+  bus.readLog('engine-log', 'first', (entry) => {
+    if (entry.kind !== 'metrics') return
+    const { counters, timers } = entry.message
+    counters.names.forEach((name, i) => void add(name, counters.sums[i] as number))
+    timers.names.forEach((name, i) => void add(name, timers.distributions[i]?.count as number))
+  })
+let reader: ReturnType<typeof read> | undefined
 const part = await startIngest(config, { bus, clock, log, instance: 'bench-1', host: 'bench' })
 
+const delay = monitorEventLoopDelay({ resolution: 1 })
+delay.enable()
+
 process.on('message', async (message) => {
-  if (message === 'totals') process.send?.({ totals: [...totals] })
+  if (message === 'held up') {
+    process.send?.({ heldUpMs: delay.max / 1e6 })
+    delay.reset()
+  }
+  if (message === 'totals') {
+    reader ??= read()
+    await reader.caughtUp()
+    process.send?.({ totals: [...totals] })
+  }
   if (message !== 'stop') return
   await part.stop()
   await bus.close()

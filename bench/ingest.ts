@@ -1,11 +1,11 @@
 /**
- * What ingest takes on one core, over real sockets: `node bench/ingest.ts [--statsd FOLDER] [--quick] [--nice=-10]`.
+ * What ingest takes on one core, over real sockets: `node bench/ingest.ts [--statsd FOLDER] [--quick] [--nice=-10] [--profile FOLDER]`.
  *
  * Several sender processes on the other cores send at a given pace to a receiver pinned to core 0. After each run every
  * series that came out on the memory bus is compared with what was sent. `--statsd` names a folder in which npm's
  * `statsd` is installed; it then runs on the same packets, and what it writes to Graphite is compared in the same way.
  *
- *     packets/s × lines   sent, got, lost · lines/s · CPU µs a line · kernel drops · resident MiB
+ *     packets/s × lines · series · lines/s · lost · CPU µs a line · kernel drops · longest hold-up of the event loop · MiB
  */
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -27,6 +27,7 @@ const { values: flags } = parseArgs({
     only: { type: 'string' },
     workers: { type: 'string' },
     nice: { type: 'string' },
+    profile: { type: 'string' },
   },
 })
 const seconds = Number(flags.seconds)
@@ -37,6 +38,8 @@ interface Receiver {
   name: string
   port: number
   pid: number
+  /** The longest that its event loop was held up since the last question. */
+  heldUpMs(): Promise<number>
   /** What came out, by series. */
   totals(): Promise<Map<string, number>>
   stop(): Promise<void>
@@ -61,11 +64,14 @@ async function run(open: () => Promise<Receiver>, shape: Shape): Promise<void> {
   // Once in advance, so that code is compiled and series are known; what it sends counts as well.
   const expected = new Float64Array(shape.seriesCount)
   await send({ ...load, seconds: 1, packetsPerSecond: Math.min(load.packetsPerSecond || 20_000, 20_000) }, expected)
+  await receiver.heldUpMs()
   const before = cpuMs(receiver.pid)
   const warm = expected.reduce((sum, count) => sum + count, 0)
   const elapsedMs = await send(load, expected)
   await pause(300)
   const spentMs = cpuMs(receiver.pid) - before
+  const resident = residentBytes(receiver.pid)
+  const heldUpMs = await receiver.heldUpMs()
   const got = await settled(receiver, expected)
   const drops = await readKernelDrops({ host: '127.0.0.1', port: receiver.port })
   const sum = expected.reduce((total, count) => total + count, 0)
@@ -78,6 +84,8 @@ async function run(open: () => Promise<Receiver>, shape: Shape): Promise<void> {
     got,
     elapsedMs,
     spentMs,
+    resident,
+    heldUpMs,
     drops: drops ?? 0,
   })
   await receiver.stop()
@@ -127,10 +135,24 @@ interface Outcome {
   got: { sum: number; wrong: number }
   elapsedMs: number
   spentMs: number
+  resident: number
+  heldUpMs: number
   drops: number
 }
 
-function report({ receiver, shape, sent, timed, taken, got, elapsedMs, spentMs, drops }: Outcome): void {
+function report({
+  receiver,
+  shape,
+  sent,
+  timed,
+  taken,
+  got,
+  elapsedMs,
+  spentMs,
+  resident,
+  heldUpMs,
+  drops,
+}: Outcome): void {
   const { linesPerPacket, seriesCount, type } = shape
   const lost = sent - got.sum
   const rate = timed / elapsedMs / 1000
@@ -148,7 +170,8 @@ function report({ receiver, shape, sent, timed, taken, got, elapsedMs, spentMs, 
       `${((spentMs * 1000) / taken).toFixed(3)} µs CPU a line`,
       `core ${Math.round((100 * spentMs) / elapsedMs)} %`,
       `drops ${drops}`,
-      `${Math.round(residentBytes(receiver.pid) / 1024 ** 2)} MiB`,
+      `held up ${Math.round(heldUpMs)} ms`,
+      `${Math.round(resident / 1024 ** 2)} MiB`,
       `(load ${load.toFixed(1)})`,
     ].join('  '),
   )
@@ -156,7 +179,9 @@ function report({ receiver, shape, sent, timed, taken, got, elapsedMs, spentMs, 
 
 async function openTocsin(): Promise<Receiver> {
   const options = flags.workers === undefined ? {} : { workers: Number(flags.workers) }
-  const child = fork(path.join(here, 'ingest-receiver.ts'), [JSON.stringify(options)], { execArgv: [] })
+  const child = fork(path.join(here, 'ingest-receiver.ts'), [JSON.stringify(options)], {
+    execArgv: flags.profile ? ['--cpu-prof', `--cpu-prof-dir=${flags.profile}`] : [],
+  })
   if (flags.workers === undefined) pin(child, '0')
   prefer(child)
   const [{ port }] = (await once(child, 'message')) as [{ port: number }]
@@ -164,6 +189,11 @@ async function openTocsin(): Promise<Receiver> {
     name: 'tocsin',
     port,
     pid: child.pid as number,
+    async heldUpMs() {
+      child.send('held up')
+      const [{ heldUpMs }] = (await once(child, 'message')) as [{ heldUpMs: number }]
+      return heldUpMs
+    },
     async totals() {
       child.send('totals')
       const [{ totals }] = (await once(child, 'message')) as [{ totals: [string, number][] }]
@@ -210,6 +240,7 @@ async function openStatsd(folder: string): Promise<Receiver> {
     name: 'statsd',
     port,
     pid: child.pid as number,
+    heldUpMs: async () => Number.NaN,
     totals: async () => new Map(totals),
     async stop() {
       child.kill()

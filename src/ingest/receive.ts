@@ -14,6 +14,8 @@ import type { Sender } from './statsd.ts'
 
 /** Bytes that the kernel may hold for us while we are busy. */
 export const receiveBufferBytes = 8 * 1024 ** 2
+/** Sockets on one UDP port; senders are shared out among them by their own address and port. */
+const udpSockets = 4
 const connectionsAtATime = 1000
 
 export interface Listener {
@@ -34,30 +36,70 @@ export interface ListenOptions {
   connectionsMax?: number
 }
 
-/** Listens for packets. */
+/**
+ * Listens for packets, with several sockets on one port where the kernel can share it out: each has a buffer of its own,
+ * and what one process may ask for is bounded by the kernel for each socket.
+ */
 export async function listenUdp(
   { key, address, log }: ListenOptions,
   onPacket: (packet: Buffer, sender: Sender) => void,
 ): Promise<Listener> {
-  const socket = dgram.createSocket({
-    type: net.isIPv6(address.host) ? 'udp6' : 'udp4',
-    recvBufferSize: receiveBufferBytes,
-  })
-  socket.on('message', onPacket)
-  await opened(key, address, socket, () => socket.bind(address.port, address.host))
-  socket.on('error', (error) => log.error(`${key}: ${error.message}`))
+  // Alone at first: sockets that share a port would share it with another daemon's, unsaid.
+  const probe = udpSocket(address, false)
+  await opened(key, address, probe, () => probe.bind(address.port, address.host))
+  const { address: host, port } = probe.address()
+  if (process.platform !== 'linux') return packets([probe], { host, port }, key, log, onPacket)
+  await closed(probe)
+  const sockets: dgram.Socket[] = []
+  try {
+    for (let i = 0; i < udpSockets; i++) {
+      const socket = udpSocket(address, true)
+      sockets.push(socket)
+      await opened(key, { host, port }, socket, () => socket.bind(port, host))
+    }
+  } catch (error) {
+    await Promise.all(sockets.map(closed))
+    throw error
+  }
+  return packets(sockets, { host, port }, key, log, onPacket)
+}
+
+function packets(
+  sockets: readonly dgram.Socket[],
+  address: HostPort,
+  key: string,
+  log: Log,
+  onPacket: (packet: Buffer, sender: Sender) => void,
+): Listener {
+  for (const socket of sockets) {
+    socket.on('message', onPacket)
+    socket.on('error', (error) => log.error(`${key}: ${error.message}`))
+  }
   // Linux reports twice what it grants, for its own bookkeeping.
-  const granted = socket.getRecvBufferSize() / (process.platform === 'linux' ? 2 : 1)
+  const granted = (sockets[0]?.getRecvBufferSize() ?? 0) / (process.platform === 'linux' ? 2 : 1)
   if (granted < receiveBufferBytes) {
     log.warn(
       `${key}: the kernel grants a receive buffer of ${kib(granted)} where ${kib(receiveBufferBytes)} were asked for`,
-      {
-        help: `sysctl -w net.core.rmem_max=${receiveBufferBytes}`,
-      },
+      { help: `sysctl -w net.core.rmem_max=${receiveBufferBytes}` },
     )
   }
-  const { address: host, port } = socket.address()
-  return { address: { host, port }, close: () => new Promise((resolve) => socket.close(() => resolve())) }
+  return { address, close: async () => void (await Promise.all(sockets.map(closed))) }
+}
+
+function udpSocket({ host }: HostPort, reusePort: boolean): dgram.Socket {
+  const type = net.isIPv6(host) ? 'udp6' : 'udp4'
+  return dgram.createSocket({ type, recvBufferSize: receiveBufferBytes, reusePort })
+}
+
+function closed(socket: dgram.Socket): Promise<void> {
+  return new Promise((resolve) => {
+    try {
+      socket.close(() => resolve())
+    } catch {
+      // It was never opened.
+      resolve()
+    }
+  })
 }
 
 /** Listens for connections that send lines; `onLines` gets whole lines, and each connection's last one without newline. */

@@ -108,12 +108,17 @@ class BodyWriter {
       figures.set([d.count, d.sum, d.sumSquares, d.min, d.max], i * figuresPerTimer)
     })
     this.parts.push(Buffer.from(figures.buffer))
+    // One block for all of a message: two small buffers for each timer would cost more than what is in them.
+    const pairs = new Float64Array(distributions.reduce((sum, { values }) => sum + 2 * values.length, 0))
+    let at = 0
     for (const { values, counts } of distributions) {
       this.same('timers', values.length, counts.length)
-      for (const { buffer, byteOffset, byteLength } of [values, counts]) {
-        this.parts.push(Buffer.from(buffer, byteOffset, byteLength))
-      }
+      if (values.length !== counts.length) return
+      pairs.set(values, at)
+      pairs.set(counts, at + values.length)
+      at += 2 * values.length
     }
+    this.parts.push(Buffer.from(pairs.buffer))
   }
 
   same(slot: string, wanted: number, came: number): void {
