@@ -3,7 +3,7 @@
  *
  *     port base + 0 … 6   router browserid dbwriter keysigner verifier static proxy
  *               + 25      the mailbox's SMTP
- *               + 80      the mailbox's HTTP
+ *               + 81      the mailbox's HTTP
  *               + 90      the supervisor's control
  *
  * Everything listens on 127.0.0.1 only.
@@ -67,7 +67,8 @@ export const portOf = (name: ProcessName, portBase: number): number => portBase 
 
 export const addressOf = (name: ProcessName, portBase: number): string => `http://${host}:${portOf(name, portBase)}`
 
-export const mailboxPorts = (portBase: number) => ({ smtp: portBase + 25, http: portBase + 80 })
+/** Not + 80: 10080 is one of the ports that fetch refuses to call. */
+export const mailboxPorts = (portBase: number) => ({ smtp: portBase + 25, http: portBase + 81 })
 
 export const controlPort = (portBase: number): number => portBase + controlOffset
 

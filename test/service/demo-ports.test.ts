@@ -12,7 +12,12 @@ test('the demo’s configuration is right, and its mails go nowhere but to the m
   expect(demo).toMatchObject({ ok: true })
   if (!demo.ok) return
   expect(Object.values(demo.value.alerts.receivers)).toMatchObject([{ email: { smtp: 'smtp://127.0.0.1:10025' } }])
-  expect(demo.value.dashboards.mailbox).toBe('http://127.0.0.1:10080/mails')
+  expect(demo.value.dashboards.mailbox).toBe('http://127.0.0.1:10081/mails')
+})
+
+test('the console may ask for the mailbox: its port is none of those that fetch refuses', async () => {
+  const refused = await fetch(demo.ok ? (demo.value.dashboards.mailbox as string) : '').catch((error: Error) => error)
+  expect(refused instanceof Error && (refused.cause as Error).message).not.toBe('bad port')
 })
 
 test('the demo needs Tocsin’s default ports and those from 10000 on', () => {
@@ -30,7 +35,7 @@ test('the demo needs Tocsin’s default ports and those from 10000 on', () => {
     '10005/tcp',
     '10006/tcp',
     '10025/tcp',
-    '10080/tcp',
+    '10081/tcp',
     '10090/tcp',
   ])
 })

@@ -30,7 +30,7 @@ rules: [${path.resolve('rules')}]
 alerts:
   receivers: {oncall: {email: {to: oncall@example.org, smtp: "smtp://127.0.0.1:${portBase + 25}"}}}
   route: {receiver: oncall}
-dashboards: {listen: ${listen}, mailbox: "http://127.0.0.1:${portBase + 80}/mails"}
+dashboards: {listen: ${listen}, mailbox: "http://127.0.0.1:${portBase + 81}/mails"}
 `,
   )
   const loaded = loadConfig(path.join(directory, 'demo.yaml'), {})
