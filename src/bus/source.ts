@@ -9,9 +9,6 @@ import type { Hops } from '../model/message.ts'
 import type { MetricsMessage } from '../model/metric.ts'
 import type { Bus } from './bus.ts'
 
-/** Metrics messages that are published before others have their turn. */
-const batchesAtATime = 4
-
 export interface SourceOptions {
   /** Lasting name of the instance, what `source:NAME` in a rule means; `[A-Za-z0-9_-]+`. */
   name: string
@@ -69,7 +66,7 @@ export class Source {
     const sent: Promise<void>[] = []
     for (const [i, batch] of (data.metrics ?? []).entries()) {
       // A large bucket must not keep the process from its sockets.
-      if (i > 0 && i % batchesAtATime === 0) await turn()
+      if (i > 0) await turn()
       const published = this.#bus.publish(`metrics.${this.id}`, batch, hops)
       // A refusal while others have their turn is not unheard: Promise.all below tells it.
       published.catch(() => {})

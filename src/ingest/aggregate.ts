@@ -227,7 +227,7 @@ export class Aggregate {
       samples: pick(closed.samples, counters),
     }
     message.gauges = { names: names(gauge), values: pick(closed.values, gauges) }
-    message.timers = { names: names(timer), distributions: timers.map((slot) => closed.timers.build(slot)) }
+    message.timers = { names: names(timer), distributions: closed.timers.buildAll(timers) }
     const members = sets.map((slot) => closed.sets.get(slot) as Members)
     message.sets = {
       names: names(set),

@@ -60,20 +60,28 @@ export class Timers {
   }
 
   build(slot: number): Distribution {
-    return this.#builders.get(slot)?.build() ?? this.#buildFew(slot)
+    return this.buildAll([slot])[0] as Distribution
+  }
+
+  /** The distributions of slots that have samples; those with few share one block of memory. */
+  buildAll(slots: readonly number[]): Distribution[] {
+    let few = 0
+    for (const slot of slots) few += this.#sizes[slot] as number
+    const room = new Room(2 * few)
+    return slots.map((slot) => this.#builders.get(slot)?.build() ?? this.#buildFew(slot, room))
   }
 
   #builderOf(slot: number): DistributionBuilder {
     let builder = this.#builders.get(slot)
     if (!builder) {
       builder = new DistributionBuilder()
-      builder.merge(this.#buildFew(slot))
+      builder.merge(this.#buildFew(slot, new Room(2 * fewMax)))
       this.#builders.set(slot, builder)
     }
     return builder
   }
 
-  #buildFew(slot: number): Distribution {
+  #buildFew(slot: number, room: Room): Distribution {
     const size = this.#sizes[slot] as number
     let entry = this.#heads[slot] as number
     for (let i = size - 1; i >= 0; i--) {
@@ -88,9 +96,25 @@ export class Timers {
       sumSquares += value * value
     }
     sortScratch(size)
-    const { values, counts } = pairsOfScratch(size)
+    const { values, counts } = pairsOfScratch(size, room)
     const [min, max] = [scratch[0] as number, scratch[size - 1] as number]
     return { count: this.#scaledCounts[slot] as number, sum, sumSquares, min, max, exact: true, values, counts }
+  }
+}
+
+/** One block of zeros, given away piece by piece: an array of its own for each timer would cost more than its values. */
+class Room {
+  readonly #buffer: ArrayBuffer
+  #at = 0
+
+  constructor(length: number) {
+    this.#buffer = new ArrayBuffer(8 * length)
+  }
+
+  take(length: number): Float64Array {
+    const piece = new Float64Array(this.#buffer, this.#at, length)
+    this.#at += piece.byteLength
+    return piece
   }
 }
 
@@ -109,11 +133,11 @@ function sortScratch(size: number): void {
 }
 
 /** Distinct values of the sorted scratch and how often each is there. */
-function pairsOfScratch(size: number): { values: Float64Array; counts: Float64Array } {
+function pairsOfScratch(size: number, room: Room): { values: Float64Array; counts: Float64Array } {
   let distinct = size > 0 ? 1 : 0
   for (let i = 1; i < size; i++) if (scratch[i] !== scratch[i - 1]) distinct++
-  const values = new Float64Array(distinct)
-  const counts = distinct === size ? (ones[size] as Float64Array) : new Float64Array(distinct)
+  const values = room.take(distinct)
+  const counts = distinct === size ? (ones[size] as Float64Array) : room.take(distinct)
   let at = -1
   for (let i = 0; i < size; i++) {
     if (i === 0 || scratch[i] !== scratch[i - 1]) values[++at] = scratch[i] as number
