@@ -10,7 +10,7 @@ export const reservedWords: ReadonlySet<string> = new Set(
 )
 
 const numberAt = /\d+(?:\.\d+)?(?:%|[A-Za-z]+(?:\d+[a-z]+)*)?(?:\/[smh](?![\p{L}\p{N}_.{]))?/uy
-const markAt = /<=|>=|!=|[<>=(),+\-*/]/y
+const markAt = /<=|>=|!=|[<>=(),+\-*/%]/y
 const nameAt = /^[a-z_][a-z0-9_]*$/
 const pathCharacter = /[\p{L}\p{N}_\-@+~$#.*?:]/u
 

@@ -122,16 +122,12 @@ export class Resolver {
     const names = isFine ? namesOfLevels(results as LevelResult[]) : undefined
     const { hide: hideSource } = raw
     const hide = hideSource && caught(() => checker.hide(hideSource.where, hideSource.expression))
-    if (raw.hide && !hide) isFine = false
-    if (!isFine || !names) return undefined
-    if (hide && raw.hide && !hide.names.every((name) => names.includes(name))) {
-      reportWhole(raw.hide.where, 'this keeps names that the rule does not keep')
-      return undefined
-    }
+    if (!names) return undefined
+    const keepsMore = hide?.names.some((name) => !names.includes(name)) === true
+    if (keepsMore && raw.hide) reportWhole(raw.hide.where, 'this keeps names that the rule does not keep')
     const sayParts = raw.say ? this.#say(raw, raw.say, checker, names) : []
-    if (!sayParts) return undefined
     const known = raw.known && this.#known(raw.known, names)
-    if (raw.known && !known) return undefined
+    if ((raw.hide && !hide) || keepsMore || !sayParts || (raw.known && !known)) return undefined
     this.#warn(raw, checker)
     return build(raw, checker, results as LevelResult[], names, hide, sayParts, known)
   }

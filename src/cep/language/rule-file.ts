@@ -6,6 +6,7 @@ import { parseDuration } from '../../model/duration.ts'
 import { parsePath } from '../../model/path.ts'
 import type { CatalogueEntry } from './catalogue.ts'
 import type { LetSource } from './check.ts'
+import { reservedWords } from './lex.ts'
 import type { RawTest } from './load.ts'
 import { parseExpression, parseLevel } from './parse.ts'
 import { type Expression, type LevelSentence, SentenceError } from './syntax.ts'
@@ -241,6 +242,7 @@ function readLet(file: SourceFile, rule: RawRule, name: string, value: unknown, 
   const where = textOf(file, value, name)
   const at = keyText(file, name, key)
   if (!/^[a-z_][a-z0-9_]*$/.test(name)) reportWhole(at, 'a name is made of a-z, 0-9 and _', 'name')
+  else if (reservedWords.has(name)) reportWhole(at, `"${name}" is a word of the language and cannot be a name`, 'name')
   if (!where) {
     rule.isWhole = false
     return

@@ -117,6 +117,10 @@ export function entriesOf(
       file.reportNode(pair.key, `${what}: there is no such key as "${key}"`, help, 'name')
       continue
     }
+    if (pair.value === null || pair.value === undefined) {
+      file.reportNode(pair.key, `${key} has no value`)
+      continue
+    }
     entries.push([key, file.resolve(pair.value), pair.key as Node])
   }
   return entries

@@ -18,7 +18,7 @@ function metricPool(wide: boolean): fc.Arbitrary<string> {
     fc.tuple(fc.constantFrom(...functions), overs).map(([name, over]) => `${name}(${kind}.${hole(wide)})${over}`)
   const singles = wide ? ['last', 'change'] : []
   return fc.oneof(
-    of(['sum', 'avg', 'min', 'max', 'rate', 'stddev', ...singles], 'cnt'),
+    of(['sum', 'avg', 'max', 'rate', ...(wide ? ['last'] : [])], 'cnt'),
     of(['sum', 'avg', 'min', 'max', 'stddev', 'count', ...singles], 'gau'),
     of(['rate'], 'ctr'),
     of(['p50', 'p90', 'p25', 'avg', 'min', 'max', 'count', 'sum'], 'tim'),
