@@ -206,6 +206,9 @@ async function openTocsin(): Promise<Receiver> {
   }
 }
 
+/** statsd 0.9.0 calls a function that Node no longer has. */
+const withUtilLog = 'data:text/javascript,import util from "node:util"; util.log ??= () => {}'
+
 /** npm's statsd, flushing every second to a Graphite that adds up `stats_counts.*`. */
 async function openStatsd(folder: string): Promise<Receiver> {
   const totals = new Map<string, number>()
@@ -232,7 +235,7 @@ async function openStatsd(folder: string): Promise<Receiver> {
        graphitePort: ${graphitePort}, backends: ['./backends/graphite'] }`,
   )
   const root = path.join(folder, 'node_modules', 'statsd')
-  const child = spawn(process.execPath, ['stats.js', config], { cwd: root, stdio: 'ignore' })
+  const child = spawn(process.execPath, ['--import', withUtilLog, 'stats.js', config], { cwd: root, stdio: 'ignore' })
   pin(child, '0')
   prefer(child)
   await pause(1000)
@@ -273,7 +276,7 @@ function residentBytes(pid: number): number {
 }
 
 const sweeps: Record<number, number[]> = {
-  1: [50_000, 100_000, 200_000, 300_000],
+  1: [100_000, 200_000, 300_000],
   20: [50_000, 100_000, 150_000, 200_000],
 }
 const quick: Record<number, number[]> = { 1: [100_000], 20: [100_000] }
@@ -300,7 +303,7 @@ for (const shape of shapes) {
 }
 if (flags.statsd) {
   const folder = path.resolve(flags.statsd)
-  for (const packetsPerSecond of [2000, 5000, 10_000, 20_000, 40_000]) {
+  for (const packetsPerSecond of [2000, 5000, 20_000]) {
     for (const linesPerPacket of [1, 20]) {
       await run(() => openStatsd(folder), { packetsPerSecond, linesPerPacket, seriesCount: 1000, type: 'c' })
     }
