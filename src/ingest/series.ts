@@ -4,7 +4,10 @@
  * A *slot* is a small integer that stands for one series (a cleaned name and a kind), in order of first appearance; the
  * slots of removed series are given to new ones. Two raw names that clean to the same name share a slot. Lookup is an open-addressed table over raw names:
  *
- *     table[hash & mask] → entry + 1 → (hash, kind, bytes of name and tags in the arena) → slot
+ *     table[hash & mask] → entry + 1 → hash | shape | start | slot        shape: kind, lengths of name and tags
+ *                                                        └→ the bytes of both in the arena
+ *
+ * An entry's four numbers stand side by side, so that a look-up among very many touches few cache lines.
  *
  * Bounded: `seriesMax` slots, and four raw spellings a slot on average; further spellings work but take the slow way.
  */
@@ -16,6 +19,9 @@ export const refused = -1
 /** `slotOf` when cleaning leaves nothing of the name. */
 export const nameless = -2
 
+/** Numbers of an entry. */
+const entryFields = 4
+
 export class SeriesTable {
   readonly seriesMax: number
   /** By slot; empty where a series was removed. */
@@ -25,12 +31,7 @@ export class SeriesTable {
   readonly #free: number[] = []
   #table = new Int32Array(1024)
   #entries = 0
-  #hashes = new Int32Array(512)
-  #entryKinds = new Uint8Array(512)
-  #entrySlots = new Int32Array(512)
-  #starts = new Uint32Array(512)
-  #lengths = new Uint16Array(512)
-  #tagLengths = new Uint16Array(512)
+  #fields = new Int32Array(512 * entryFields)
   #arena: Uint8Array = new Uint8Array(16_384)
   #arenaEnd = 0
 
@@ -56,16 +57,19 @@ export class SeriesTable {
     const { nameStart, nameEnd, tagsStart, tagsEnd, kind } = line
     let hash = Math.imul(line.nameHash ^ kind, 0x01000193)
     for (let i = tagsStart; i < tagsEnd; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193)
-    const mask = this.#table.length - 1
+    const shape = shapeOf(nameEnd - nameStart, tagsEnd - tagsStart, kind)
+    const table = this.#table
+    const fields = this.#fields
+    const mask = table.length - 1
     for (let at = (hash ^ (hash >>> 15)) & mask; ; at = (at + 1) & mask) {
-      const entry = (this.#table[at] as number) - 1
+      const entry = (table[at] as number) - 1
       if (entry < 0) return this.#intern(bytes, line, hash)
-      if (this.#hashes[entry] !== hash || this.#entryKinds[entry] !== kind) continue
-      if (this.#lengths[entry] !== nameEnd - nameStart || this.#tagLengths[entry] !== tagsEnd - tagsStart) continue
-      const from = this.#starts[entry] as number
+      const field = entry * entryFields
+      if (fields[field] !== hash || fields[field + 1] !== shape) continue
+      const from = fields[field + 2] as number
       if (!this.#isSame(from, bytes, nameStart, nameEnd)) continue
       if (tagsEnd !== tagsStart && !this.#isSame(from + nameEnd - nameStart, bytes, tagsStart, tagsEnd)) continue
-      return this.#entrySlots[entry] as number
+      return fields[field + 3] as number
     }
   }
 
@@ -125,16 +129,11 @@ export class SeriesTable {
   }
 
   #addEntry(written: Uint8Array, tags: Uint8Array, hash: number, kind: LineKind, slot: number): void {
-    if (this.#entries === this.#hashes.length) this.#growEntries()
+    if (this.#entries * entryFields === this.#fields.length) this.#fields = grown(this.#fields, Int32Array)
     const bytes = written.length + tags.length
     while (this.#arenaEnd + bytes > this.#arena.length) this.#arena = grown(this.#arena, Uint8Array)
     const entry = this.#entries++
-    this.#hashes[entry] = hash
-    this.#entryKinds[entry] = kind
-    this.#entrySlots[entry] = slot
-    this.#starts[entry] = this.#arenaEnd
-    this.#lengths[entry] = written.length
-    this.#tagLengths[entry] = tags.length
+    this.#fields.set([hash, shapeOf(written.length, tags.length, kind), this.#arenaEnd, slot], entry * entryFields)
     this.#arena.set(written, this.#arenaEnd)
     this.#arena.set(tags, this.#arenaEnd + written.length)
     this.#arenaEnd += bytes
@@ -143,7 +142,7 @@ export class SeriesTable {
   }
 
   #place(entry: number): void {
-    const hash = this.#hashes[entry] as number
+    const hash = this.#fields[entry * entryFields] as number
     const mask = this.#table.length - 1
     let at = (hash ^ (hash >>> 15)) & mask
     while (this.#table[at] !== 0) at = (at + 1) & mask
@@ -154,22 +153,18 @@ export class SeriesTable {
     this.#table = new Int32Array(this.#table.length * 2)
     for (let entry = 0; entry < this.#entries; entry++) this.#place(entry)
   }
+}
 
-  #growEntries(): void {
-    this.#hashes = grown(this.#hashes, Int32Array)
-    this.#entryKinds = grown(this.#entryKinds, Uint8Array)
-    this.#entrySlots = grown(this.#entrySlots, Int32Array)
-    this.#starts = grown(this.#starts, Uint32Array)
-    this.#lengths = grown(this.#lengths, Uint16Array)
-    this.#tagLengths = grown(this.#tagLengths, Uint16Array)
-  }
+/** Names have at most 512 bytes and tags 2048, so both and the kind fit into one number. */
+function shapeOf(nameLength: number, tagsLength: number, kind: LineKind): number {
+  return nameLength | (tagsLength << 10) | (kind << 22)
 }
 
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
 }
 
-type Growable = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array
+type Growable = Uint8Array | Uint32Array | Int32Array | Float64Array
 
 /** A copy of twice the length. */
 export function grown<T extends Growable>(array: T, make: new (length: number) => T): T {
