@@ -303,7 +303,7 @@ for (const shape of shapes) {
 }
 if (flags.statsd) {
   const folder = path.resolve(flags.statsd)
-  for (const packetsPerSecond of [2000, 5000, 20_000]) {
+  for (const packetsPerSecond of [5000, 10_000, 20_000, 50_000, 100_000]) {
     for (const linesPerPacket of [1, 20]) {
       await run(() => openStatsd(folder), { packetsPerSecond, linesPerPacket, seriesCount: 1000, type: 'c' })
     }
