@@ -44,6 +44,7 @@ export interface Surroundings {
   warn(where: LocatedText, range: Range, code: RuleProblemCode, message: string, help?: string): void
   everyMs: number | undefined
   strict: boolean
+  lint: boolean
 }
 
 export interface LetSource {
@@ -146,12 +147,17 @@ export abstract class CheckBase {
     )
   }
 
-  protected entry(selector: Selector) {
+  /** What is declared of a selector's series; `assumed` is what an undeclared one counts as in tests. */
+  protected entry(selector: Selector, assumed: 'count' | 'gauge') {
     const entry = entryOfPattern(this.surroundings.catalogue, selector.pattern)
-    if (!entry && this.surroundings.strict) {
-      this.fail('kind', selector, `${selector.text} is not declared`, 'add it under "metrics", with its kind')
+    if (entry) return entry
+    const help = 'add it under "metrics", with its kind'
+    if (this.surroundings.strict) this.fail('kind', selector, `${selector.text} is not declared`, help)
+    if (this.surroundings.lint) {
+      const message = `${selector.text} is not declared; tests take it as a ${assumed}`
+      this.surroundings.warn(this.where, selector, 'kind', message, help)
     }
-    return entry
+    return undefined
   }
 
   protected leaf(selector: Selector, fold: LeafFold, more: Partial<Leaf> = {}): number {

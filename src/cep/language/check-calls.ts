@@ -133,7 +133,8 @@ export abstract class CallChecker extends ValueChecker {
         `count(${text} is not ok)`,
       )
     }
-    const entry = pattern.prefix === 'event' ? undefined : this.entry(selector)
+    const assumed = name === 'sum' || name === 'rate' ? 'count' : 'gauge'
+    const entry = pattern.prefix === 'event' ? undefined : this.entry(selector, assumed)
     const refused = refuseFold(name, percent, entry?.kind, text)
     if (refused) this.fail('kind', expression, refused.message, refused.help)
     const isMany = pattern.lumps || names.length < pattern.holes.length

@@ -47,7 +47,7 @@ export abstract class ValueChecker extends UnitChecker {
     if (pattern.prefix === 'check' || pattern.prefix === 'source') {
       return { ...common, type: 'state', node: { op: 'leaf', leaf: this.leaf(expression, 'state') } }
     }
-    const entry = this.entry(expression)
+    const entry = this.entry(expression, 'gauge')
     const refused = refuseValue(entry?.kind, text)
     if (refused) this.fail('kind', expression, refused.message, refused.help)
     if (entry?.kind === 'count') this.step(expression, 'a bare count')

@@ -97,6 +97,7 @@ export class Resolver {
       facts: this.facts,
       everyMs: raw.everyMs,
       strict: this.#options.strict === true,
+      lint: this.#options.lint === true,
       namesOfRule: (name, where, range) => this.#namesOfRule(name, where, range),
       warn: (where, range, code, message, help) => reportRange(where, range, code, message, help, 'warning'),
     }

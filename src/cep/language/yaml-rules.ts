@@ -66,8 +66,12 @@ export class SourceFile {
     severity?: 'error' | 'warning'
   }): void {
     const { line, col } = this.#lines.linePos(Math.min(what.at, this.text.length))
+    // What YAML itself cannot read is told once, not again as a text that is none.
     const isKnown = this.problems.some(
-      (other) => other.line === line && other.column === col && other.message === what.message,
+      (other) =>
+        other.line === line &&
+        other.column === col &&
+        (other.message === what.message || (what.code === 'file' && other.code === 'syntax')),
     )
     if (isKnown) return
     const source = this.text.split('\n')[line - 1]?.replace(/\r$/, '') ?? ''
@@ -121,7 +125,12 @@ export function entriesOf(
       file.reportNode(pair.key, `${key} has no value`)
       continue
     }
-    entries.push([key, file.resolve(pair.value), pair.key as Node])
+    const value = file.resolve(pair.value)
+    if (value === undefined && isAlias(pair.value)) {
+      file.reportNode(pair.value, `there is no anchor called "${pair.value.source}" before this`, undefined, 'name')
+      continue
+    }
+    entries.push([key, value, pair.key as Node])
   }
   return entries
 }

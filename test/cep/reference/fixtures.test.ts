@@ -7,14 +7,17 @@ import { prepare } from '../../../src/cep/testing/prepare.ts'
 import { bothTimelines } from './both.ts'
 
 const fixtures = path.resolve(import.meta.dirname, '../../fixtures/rules')
+/** What the naive reading leaves out: sets, retirement, and groups that come back after they were forgotten. */
+const leftOut = /"members"|"retired"|forgotten at [^,"]*,/
 /** A week of ticks recomputed from raw points takes minutes. */
 const longestSteps = 3000
 
-describe.each(['.', 'conformance'])('%s', (folder) => {
+describe.each(['.', 'conformance', 'second'])('%s', (folder) => {
   const { files } = readRuleFiles([path.join(fixtures, folder)], (file) => path.basename(file))
   describe.each(files)('$path', (file) => {
     const loaded = loadRules([file])
     const tests = loaded.tests.filter((test) => {
+      if (leftOut.test(JSON.stringify([test.rule, test.expect]))) return false
       const prepared = prepare(test, loaded, file.text)
       return prepared.ok && prepared.value.runMs / prepared.value.stepMs <= longestSteps
     })
