@@ -11,7 +11,7 @@ export function configShow(config: Config, { json }: { json?: boolean }): Outcom
   return { exitCode: 0, text: json ? JSON.stringify(shown, null, 2) : `# ${file}\n${stringify(shown)}` }
 }
 
-const durationKeys = new Set(['flushInterval', 'lateness', 'interval', 'timeout', 'retention'])
+const durationKeys = new Set(['flushInterval', 'lateness', 'interval', 'checkInterval', 'timeout', 'retention'])
 
 function readable(value: unknown, at: (string | number)[], written: Config['written']): unknown {
   const asWritten = written.get(JSON.stringify(at))

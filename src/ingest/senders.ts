@@ -6,19 +6,14 @@
  * have counters of their own and `knownMax` a limit of their own; all others share one of each.
  */
 import net from 'node:net'
+import { parseNetwork } from '../runtime/config.ts'
 import type { Stats } from '../runtime/stats.ts'
 import type { BadLines } from './bad-lines.ts'
-
-export interface Network {
-  address: string
-  /** Bits. */
-  prefix: number
-}
 
 export interface SendersOptions {
   stats: Stats
   /** Networks that may send; all when there is none. */
-  allow?: readonly Network[] | undefined
+  allow?: readonly string[] | undefined
   /** Per sender and second. */
   linesMax?: number | undefined
   namedMax?: number
@@ -137,8 +132,11 @@ export function gate(senders: Senders, badLines: BadLines): (address: string) =>
   }
 }
 
-function blockList(networks: readonly Network[]): net.BlockList {
+function blockList(networks: readonly string[]): net.BlockList {
   const list = new net.BlockList()
-  for (const { address, prefix } of networks) list.addSubnet(address, prefix, net.isIPv6(address) ? 'ipv6' : 'ipv4')
+  for (const network of networks) {
+    const parsed = parseNetwork(network)
+    if (parsed) list.addSubnet(parsed.address, parsed.prefix, net.isIPv6(parsed.address) ? 'ipv6' : 'ipv4')
+  }
   return list
 }

@@ -35,14 +35,17 @@ export const hostPort = z
 export type HostPort = z.output<typeof hostPort>
 
 /** `10.0.0.0/8`, or a single address. */
-const network = z.string({ error: 'expected a network such as "10.0.0.0/8"' }).transform((text, context) => {
+const network = z
+  .string({ error: 'expected a network such as "10.0.0.0/8"' })
+  .refine((text) => parseNetwork(text) !== undefined, { error: 'expected a network such as "10.0.0.0/8"' })
+
+/** Address and bits of a network; undefined when it is none. */
+export function parseNetwork(text: string): { address: string; prefix: number } | undefined {
   const [, address = '', bits] = /^([0-9a-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
   const bitsMax = net.isIP(address) === 6 ? 128 : 32
   const prefix = Number(bits ?? bitsMax)
-  if (net.isIP(address) !== 0 && prefix <= bitsMax) return { address, prefix }
-  context.addIssue({ code: 'custom', message: 'expected a network such as "10.0.0.0/8"' })
-  return z.NEVER
-})
+  return net.isIP(address) !== 0 && prefix <= bitsMax ? { address, prefix } : undefined
+}
 
 const busUrl = z
   .string()

@@ -40,11 +40,7 @@ test.each([
   [
     'ingest: {allow: [10.0.0.0/8, "::1", 192.168.1.7], perSourceLinesMax: 1000, graphite: {udp: 2013}}',
     {
-      allow: [
-        { address: '10.0.0.0', prefix: 8 },
-        { address: '::1', prefix: 128 },
-        { address: '192.168.1.7', prefix: 32 },
-      ],
+      allow: ['10.0.0.0/8', '::1', '192.168.1.7'],
       perSourceLinesMax: 1000,
       graphite: { udp: { host: '127.0.0.1', port: 2013 } },
     },

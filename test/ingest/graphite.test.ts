@@ -121,7 +121,7 @@ describe('more bounds', () => {
   })
 
   test('senders may be refused or limited, and are counted', () => {
-    const senders = new Senders({ stats, allow: [{ address: '10.0.0.0', prefix: 8 }], linesMax: 2 })
+    const senders = new Senders({ stats, allow: ['10.0.0.0/8'], linesMax: 2 })
     const intake = open(100, { senders })
     intake.takeFrom(Buffer.from('a 1 N'), { address: '11.0.0.1' })
     intake.takeFrom(Buffer.from('b 1 N\nc 1 N\nd 1 N'), { address: '10.0.0.1' })

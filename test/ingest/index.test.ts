@@ -251,7 +251,7 @@ test('Graphite lines come over UDP too, several a packet, with and without a las
 
 test('outside ingest.allow neither packets nor connections are taken', async () => {
   const { statsdUdp, statsdTcp } = await start((config) => {
-    config.ingest.allow = [{ address: '10.0.0.0', prefix: 8 }]
+    config.ingest.allow = ['10.0.0.0/8']
   })
   await sendUdp(statsdUdp, 'a:1|c')
   await sendTcp(statsdTcp, 'a:1|c').catch(() => {})

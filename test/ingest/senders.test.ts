@@ -39,10 +39,7 @@ describe('each sender', () => {
 })
 
 describe('ingest.allow', () => {
-  const allow = [
-    { address: '10.0.0.0', prefix: 8 },
-    { address: '::1', prefix: 128 },
-  ]
+  const allow = ['10.0.0.0/8', '::1']
   test.each([
     ['10.255.0.1', true],
     ['11.0.0.1', false],
