@@ -130,7 +130,14 @@ function proceed(alert: Alert, transition: Transition, level: BadLevel): AlertSt
     bucketMs: transition.bucketMs,
     applied: appliedAfter(alert, transition),
   }
-  return { alert: next, change: changeBetween(alert, next) }
+  const change = changeBetween(alert, next)
+  // What tells why it fired stands; a first look after blindness may not know a value yet.
+  const isNews = change !== 'seeing' && change !== 'same'
+  return { alert: isNews ? next : { ...next, ...told(alert) }, change }
+}
+
+function told({ say, reason, values, series }: Alert): Pick<Alert, 'say' | 'reason' | 'values' | 'series'> {
+  return { say, reason, values, series }
 }
 
 function changeBetween(before: Alert, after: Alert): AlertChange {

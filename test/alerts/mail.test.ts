@@ -59,7 +59,7 @@ describe('a mail as people see it', () => {
     expect(reminder.subject).toBe('CRIT verifier still: 6.3% of requests to verifier fail · http_5xx_spike')
     expect(reminder.text).toContain('CRIT, still, for 2h5m · http_5xx_spike · verifier')
     const gone = renderMail(notificationOf([page, transition('forgotten', atMs + 86_400_000)]), context)
-    expect(gone.subject).toMatch(/^GONE verifier after 1d: /)
+    expect(gone.subject).toMatch(/^GONE verifier after 1d · /)
     expect(gone.text).toContain('nobody saw it recover')
   })
 })

@@ -59,7 +59,7 @@ describe('from a transition to a mail', () => {
     expect(page?.mail.text).toContain('flush +710 ms → rule +712 ms → send +')
     await alerts.say(transition('ok', nowMs + 60_000))
     const [, end] = await smtp.received(2)
-    expect(end?.mail.subject).toMatch(/^OK verifier after 1m: /)
+    expect(end?.mail.subject).toMatch(/^OK verifier after 1m · /)
     expect(end?.mail.inReplyTo).toBe(page?.mail.messageId)
   })
 

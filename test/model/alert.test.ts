@@ -64,6 +64,12 @@ describe('the life of an alert', () => {
     expect(stepAlert(alert, transition('crit', 3000))).toMatchObject({ change: 'seeing', alert: { blind: false } })
   })
 
+  test('what tells why it fired stands when sight returns, whose first look may know no value', () => {
+    const seen = transition('crit', 3000, { say: '? of requests fail', reason: 'errors / requests is ?', values: [] })
+    const { alert } = play(transition('crit', 1000), transition('crit', 2000, { blind: true }), seen)
+    expect(alert).toMatchObject({ blind: false, say: '6.3% of requests to verifier fail.', values: [{}, {}, {}] })
+  })
+
   test('unhiding is news even when it happened while the group was blind', () => {
     const { changes } = play(
       transition('crit', 1000, { hidden: true }),

@@ -86,7 +86,10 @@ function statusOf(notification: Notification, { sendMs }: WordingContext): strin
   return kind === 'forgotten' ? `GONE after ${lasted}` : `OK after ${lasted}`
 }
 
-/** `CRIT verifier: 6.3% of requests fail · http_5xx_spike`: what matters within a phone's first 40 characters. */
+/**
+ * `CRIT verifier: 6.3% of requests fail · http_5xx_spike`, `OK verifier after 5m · http_5xx_spike`: what matters within a
+ * phone's first 40 characters.
+ */
 function subject(notification: Notification, alert: ToldAlert, status: string): string {
   const word = status.split(/[ ,]/)[0] as string
   const aside = notification.kind === 'reminder' ? ' still' : isEnd(notification) ? status.slice(word.length) : ''
@@ -95,6 +98,7 @@ function subject(notification: Notification, alert: ToldAlert, status: string): 
       .split('\n')[0]
       ?.replace(/[.\s]+$/, '') ?? ''
   const rest = ` · ${alert.rule}`
+  if (isEnd(notification)) return `${word}${alert.groupKey === 'all' ? '' : ` ${alert.groupKey}`}${aside}${rest}`
   // Many a `say` begins with its group; once is enough on a phone.
   const isNamed = alert.groupKey === 'all' || (aside === '' && startsWithWord(said, alert.groupKey))
   const group = isNamed ? '' : ` ${alert.groupKey}`
