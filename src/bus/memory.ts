@@ -28,6 +28,7 @@ import { lockDirectory } from './memory/directory-lock.ts'
 import { LogReader } from './memory/log-reader.ts'
 import { SegmentLog } from './memory/segments.ts'
 import { checkedKind, checkedSize } from './outgoing.ts'
+import { retentionOf } from './retention.ts'
 
 const closeWaitMs = 5000
 
@@ -158,7 +159,8 @@ class MemoryBus implements Bus {
   }
 
   #open(name: LogName): SegmentLog {
-    const { dir, clock, stats, retentionMs = 2 * 3_600_000, retentionBytes = 1024 ** 3 } = this.#options
+    const { dir, clock, stats, retentionBytes = 1024 ** 3 } = this.#options
+    const retentionMs = retentionOf(name, this.#options.retentionMs ?? 2 * 3_600_000)
     const onDisk = (problem: string | undefined) => this.#onDisk(name, problem)
     const log = new SegmentLog({ dir: `${dir}/${name}`, clock, retentionMs, retentionBytes, onDisk })
     stats.observe(`log_bytes{log="${name}"}`, () => log.bytes)

@@ -15,7 +15,7 @@ import { Feed } from './feed.ts'
 import { type CheckedRule, formatRuleProblem, type LoadedRules, loadRules } from './language/load.ts'
 import { stateCodes } from './language/tree.ts'
 import { MetricLeaf } from './metric-leaf.ts'
-import { RuleRun } from './rule-run.ts'
+import { type CarriedGroup, RuleRun } from './rule-run.ts'
 import { Sources } from './sources.ts'
 import { BoardLeaf, type StateBoard } from './state-leaf.ts'
 
@@ -26,6 +26,8 @@ export interface EngineOptions {
   testStepMs?: number
   /** Rules from the start; live they come as a `rules` message. */
   rules?: LoadedRules
+  /** By rule, groups that are firing from the start, where the log's beginning is gone. */
+  firing?: ReadonlyMap<string, readonly CarriedGroup[]>
 }
 
 /** Rules that close their buckets together: those without late sources, or those that refer to each other. */
@@ -111,11 +113,11 @@ export class Engine {
   #start(startMs: number): void {
     if (this.#isStarted) return
     this.#isStarted = true
-    this.#rules = this.#loaded.map((rule) => this.#newRun(rule, startMs))
+    this.#rules = this.#loaded.map((rule) => this.#newRun(rule, startMs, this.#options.firing?.get(rule.name)))
     this.#regroup(startMs)
   }
 
-  #newRun(rule: CheckedRule, closedMs: number, carried: ReturnType<RuleRun['carry']> = []): RuleRun {
+  #newRun(rule: CheckedRule, closedMs: number, carried: readonly CarriedGroup[] = []): RuleRun {
     const { defaultStepMs, testStepMs } = this.#options
     const onDrop = () => this.#feed.forgetPlans()
     return new RuleRun(rule, { sources: this.#sources, defaultStepMs, testStepMs, closedMs, onDrop }, carried)

@@ -19,6 +19,7 @@ import { Stats } from '../runtime/stats.ts'
 import { Engine } from './engine.ts'
 import { BucketHops } from './part-hops.ts'
 import { Publisher } from './part-publish.ts'
+import { firingAt, timeOf } from './part-resume.ts'
 import { rulesForRunning } from './part-rules.ts'
 import { type TransitionStream, transitionStream } from './part-stream.ts'
 import { within } from './part-within.ts'
@@ -154,6 +155,7 @@ class Cep implements CepPart {
 
   #read(entry: LogEntry): Promise<void> | void {
     const { clock } = this.#context
+    if (!this.#engine) return this.#begin(entry).then(() => this.#read(entry))
     this.#stats.count('entries_total')
     if (entry.kind === 'clock') this.#clockSeenMs = clock.now()
     if (entry.kind === 'rules') this.#rulesHash = entry.message.hash
@@ -169,9 +171,8 @@ class Cep implements CepPart {
   }
 
   #step(entry: LogEntry): readonly Transition[] {
-    this.#engine ??= this.#newEngine(entry)
     try {
-      return this.#engine.step(entry)
+      return this.#engine?.step(entry) ?? []
     } catch (error) {
       this.#stats.count('engine_errors_total')
       this.#engineSituation.bad(`the engine failed on ${entry.kind} at ${entry.offset}: ${(error as Error).stack}`)
@@ -179,11 +180,14 @@ class Cep implements CepPart {
     }
   }
 
-  /** The log's beginning may be gone, and with it the rules that ran then; our files are the best guess. */
-  #newEngine(first: LogEntry): Engine {
+  /** The log's beginning may be gone, and with it the rules that ran then and what was firing; see part-resume.ts. */
+  async #begin(first: LogEntry): Promise<void> {
     const checked = first.offset > 0 ? this.#ownRules() : undefined
-    if (!checked?.ok) return new Engine({ defaultStepMs: liveStepMs })
-    return new Engine({ defaultStepMs: liveStepMs, rules: checked.value.loaded })
+    if (!checked?.ok) this.#engine = new Engine({ defaultStepMs: liveStepMs })
+    else {
+      const firing = await firingAt(this.#context.bus, timeOf(first))
+      this.#engine = new Engine({ defaultStepMs: liveStepMs, rules: checked.value.loaded, firing })
+    }
   }
 
   #everySecond(nowMs: number): void {

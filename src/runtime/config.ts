@@ -58,7 +58,7 @@ const bus = z
       url: busUrl,
       exchange: z.string().min(1).default('tocsin'),
       graphiteLines: z.array(z.string().min(1)).default([]),
-      /** How long the two logs are kept. */
+      /** How long engine-log is kept; alerts-log is kept for a day at least. */
       retention: duration.default(2 * 3_600_000),
     }),
   ])

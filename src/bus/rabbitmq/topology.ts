@@ -11,6 +11,7 @@
  */
 import type { Channel, ConfirmChannel } from 'amqplib'
 import { type LogName, logKinds } from '../../model/message.ts'
+import { retentionOf } from '../retention.ts'
 import type { Connection } from './connection.ts'
 
 /** Retention works by whole segments, so they are small; the broker's default is 500 MB. */
@@ -35,7 +36,7 @@ export async function declareLogs(connection: Connection, channel: Channel, topo
     const queue = logQueue(topology, log)
     await declareQueue(connection, channel, queue, {
       'x-queue-type': 'stream',
-      'x-max-age': `${Math.max(1, Math.ceil(topology.retentionMs / 1000))}s`,
+      'x-max-age': `${Math.max(1, Math.ceil(retentionOf(log, topology.retentionMs) / 1000))}s`,
       'x-stream-max-segment-size-bytes': streamSegmentBytes,
     })
     for (const kind of logKinds[log]) {
