@@ -121,7 +121,8 @@ async function runPart([name]: string[], flags: Flags): Promise<Outcome> {
 async function configCommand([what]: string[], flags: Flags): Promise<Outcome> {
   if (what !== 'check' && what !== 'show') return misuse('expected "config check" or "config show"')
   const show = async (config: Config) => (await import('./cli/config-show.ts')).configShow(config, flags)
-  const check = async (config: Config) => (await import('./cli/config-check.ts')).configCheck(config, flags, process.env)
+  const check = async (config: Config) =>
+    (await import('./cli/config-check.ts')).configCheck(config, flags, process.env)
   return withConfig(flags, what === 'check' ? check : show, 1)
 }
 
