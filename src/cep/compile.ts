@@ -11,17 +11,25 @@ import { PoolRun, QuantifierRun } from './pool.ts'
 import { type Evaluate, Scope } from './scope.ts'
 import { BoardLeaf, CheckLeaf } from './state-leaf.ts'
 
+function isUntouched(leaf: LeafRun): boolean {
+  return leaf.groups.count === 0 && !(leaf instanceof BoardLeaf)
+}
+
+/** Shared, since every rule is asked each bucket. */
+const noneRefused: { count: number; sample: readonly string[] } = { count: 0, sample: [] }
+
 export class CompiledRule extends HistoryCompiler {
   /** Inner scopes and what is pooled of them, inner ones first. */
   protected readonly folds: ((atMs: number) => void)[] = []
 
   protected readonly inner: Scope[] = []
 
+  #isIdle = true
+
   /** True where no series has matched yet, so that a bucket can pass without any work. */
   get isIdle(): boolean {
-    if (this.scope.groups.count > 0) return false
-    for (const leaf of this.leaves) if (leaf.groups.count > 0 || leaf instanceof BoardLeaf) return false
-    return true
+    if (this.#isIdle) this.#isIdle = this.scope.groups.count === 0 && this.leaves.every(isUntouched)
+    return this.#isIdle
   }
 
   /** Closes one bucket for everything below the levels. */
@@ -51,12 +59,11 @@ export class CompiledRule extends HistoryCompiler {
 
   /** Groups refused anywhere in the rule, and a sample. */
   get refused(): { count: number; sample: readonly string[] } {
-    const all = [
-      this.scope.groups,
-      ...this.leaves.map(({ groups }) => groups),
-      ...this.inner.map(({ groups }) => groups),
-    ]
-    const most = all.reduce((a, b) => (b.refused > a.refused ? b : a))
+    if (this.#isIdle) return noneRefused
+    let most = this.scope.groups
+    for (const { groups } of this.leaves) if (groups.refused > most.refused) most = groups
+    for (const { groups } of this.inner) if (groups.refused > most.refused) most = groups
+    if (most.refused === 0) return noneRefused
     return { count: most.refused, sample: most.refusedSample }
   }
 
