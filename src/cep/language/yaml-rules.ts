@@ -26,6 +26,12 @@ export interface LocatedText {
   offsets: readonly number[]
 }
 
+const tears =
+  /^(Unexpected |Not a YAML token|Missing , or : between flow|Implicit map keys need|Flow map|Flow sequence|Implicit keys need)/
+const tornMessage = 'this cannot be read as YAML from here on'
+const quotesHelp =
+  'inside { } and [ ] a text with braces, brackets or commas needs quotes, as does one that begins with them'
+
 /** One file under examination; collects its problems. */
 export class SourceFile {
   readonly path: string
@@ -33,6 +39,7 @@ export class SourceFile {
   readonly problems: RuleProblem[] = []
   readonly #lines = new LineCounter()
   readonly #document: Document
+  #isTorn = false
 
   constructor(path: string, text: string) {
     this.path = path
@@ -44,9 +51,17 @@ export class SourceFile {
       prettyErrors: false,
       uniqueKeys: true,
     })
-    for (const error of this.#document.errors) {
-      this.report({ code: 'syntax', message: plainYamlError(error.message), at: error.pos[0], length: 1 })
-    }
+    for (const error of this.#document.errors) this.#reportYaml(error.message, error.pos[0])
+  }
+
+  /** Where YAML loses its way, only the first place is told: what follows is the same mistake again and again. */
+  #reportYaml(message: string, at: number): void {
+    const isTear = tears.test(message)
+    if (isTear && this.#isTorn) return
+    const before = this.text.slice(this.text.lastIndexOf('\n', at - 1) + 1, at)
+    const help = isTear && /[{[]/.test(before) ? quotesHelp : undefined
+    this.report({ code: 'syntax', message: isTear ? tornMessage : plainYamlError(message), at, length: 1, help })
+    if (isTear) this.#isTorn = true
   }
 
   get root(): unknown {
@@ -65,6 +80,8 @@ export class SourceFile {
     help?: string | undefined
     severity?: 'error' | 'warning'
   }): void {
+    // In a torn file keys and values stand where nobody wrote them.
+    if (this.#isTorn && (what.code === 'file' || / no such key as /.test(what.message))) return
     const { line, col } = this.#lines.linePos(Math.min(what.at, this.text.length))
     // What YAML itself cannot read is told once, not again as a text that is none.
     const isKnown = this.problems.some(
