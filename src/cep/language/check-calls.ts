@@ -36,6 +36,11 @@ export abstract class CallChecker extends ValueChecker {
 
   protected onlyArgument(expression: Call, count = 1): Expression {
     const stray = expression.named[0]
+    const unnamed = expression.arguments.find((argument) => argument.kind === 'compare' && argument.operator === '=')
+    if (expression.arguments.length > count && unnamed?.kind === 'compare' && unnamed.left.kind === 'name') {
+      const message = `there is no named argument "${unnamed.left.name}"`
+      this.fail('syntax', unnamed, message, 'named arguments are vs, season, floor, from and ahead')
+    }
     if (expression.arguments.length !== count) {
       const wanted = count === 1 ? 'one value' : `${count} values`
       this.fail('syntax', expression, `${called(expression)} takes ${wanted} in its parentheses`)
@@ -132,6 +137,9 @@ export abstract class CallChecker extends ValueChecker {
         `${called(expression)} needs numbers, and ${text} has states`,
         `count(${text} is not ok)`,
       )
+    }
+    if (name === 'share') {
+      this.fail('kind', expression, 'share() needs a condition', 'count(…) and share(…) take conditions')
     }
     const assumed = name === 'sum' || name === 'rate' ? 'count' : 'gauge'
     const entry = pattern.prefix === 'event' ? undefined : this.entry(selector, assumed)

@@ -174,6 +174,7 @@ export class RuleChecker extends CallChecker {
     const of = this.check(expression.with)
     this.condition(of, expression.with)
     const { dimension, word, amount, isShare } = expression
+    if (isShare && amount > 100) this.fail('syntax', expression, `${amount}% of them can never be`)
     if (!of.names.includes(dimension)) {
       this.fail('group', expression, `{${dimension}} is not captured inside this condition`, captured(of.names))
     }
