@@ -175,7 +175,7 @@ export function representative(value: number): number {
   const bin = binOf(magnitude)
   let known = representatives.get(bin)
   if (known === undefined) {
-    known = lowerBound(bin) * (1 + relativeAccuracy)
+    known = Math.min(lowerBound(bin) * (1 + relativeAccuracy), Number.MAX_VALUE)
     if (representatives.size < 65_536) representatives.set(bin, known)
   }
   return value < 0 ? -known : known
@@ -203,7 +203,7 @@ function cubicLog2(magnitude: number): number {
 function lowerBound(bin: number): number {
   const exponent = Math.floor(bin / binsPerOctave)
   let low = 2 ** exponent
-  let high = 2 ** (exponent + 1)
+  let high = Math.min(2 ** (exponent + 1), Number.MAX_VALUE)
   if (binOf(low) >= bin) return low
   for (let i = 0; i < 60; i++) {
     const middle = low + (high - low) / 2

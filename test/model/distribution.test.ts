@@ -80,8 +80,6 @@ describe('above 512 distinct values', () => {
   test('the representative of any value is within 1 % of it, and stands for itself', () => {
     fc.assert(
       fc.property(anyFinite, (value) => {
-        // Half-open at the far end: what would round to infinity is no time of anything.
-        fc.pre(Math.abs(value) < 1e308)
         const stands = representative(value)
         const floor = Math.abs(value) < 2.3e-308 ? 2.3e-308 : 0
         expect(Math.abs(stands - value)).toBeLessThanOrEqual(Math.abs(value) * 0.01 * (1 + 1e-9) + floor)
