@@ -212,7 +212,8 @@ class Applying {
     }
     if (silences.size >= silencesMax + endedSilencesMax) return `there are ${silencesMax} silences already`
     const isOver = this.#nowMs >= command.endsMs
-    const state = isOver ? 'ended' : this.#nowMs >= command.startsMs ? 'active' : 'waiting'
+    const isActive = Math.max(this.#nowMs, command.atMs) >= command.startsMs
+    const state = isOver ? 'ended' : isActive ? 'active' : 'waiting'
     this.#put({ ...command, state, heardMs: this.#nowMs, ...(isOver && { endedMs: command.endsMs }) })
     return isOver ? 'its time was over' : undefined
   }

@@ -180,6 +180,16 @@ const dashboards = z.strictObject({
   files: paths('dashboards/'),
   /** A mail sink whose JSON list of mails the console shows (the demo's). */
   mailbox: z.url().optional(),
+  /** Who may command, by name; without any, callers on this machine may. Reading needs none. */
+  tokens: z
+    .record(
+      z.string().regex(/^[A-Za-z0-9_.@-]+$/, { error: 'expected a name such as ann' }),
+      z.strictObject({
+        token: z.string().min(16, { error: 'expected a token of at least 16 characters' }),
+        role: z.enum(['viewer', 'responder', 'admin']),
+      }),
+    )
+    .optional(),
 })
 
 const schema = z.strictObject({
