@@ -21,7 +21,7 @@ export interface ListedAlert {
 interface Detail {
   alert: ListedAlert
   notes: { by: string; atMs: number; text: string }[]
-  decisions: { atMs: number; notify: boolean; reason: string; receivers: string[] }[]
+  decisions: { atMs: number; change: string; notify: boolean; reason: string; receivers: string[] }[]
   receipts: { atMs: number; receiver: string; outcome: string; detail: string }[]
 }
 
@@ -77,9 +77,11 @@ export async function whyAlert(console: Console, id: string, flags: { json?: boo
 }
 
 function told({ alert, notes, decisions, receipts }: Detail): string {
-  const lines = decisions.map(({ atMs, notify, reason, receivers }) => ({
+  const lines = decisions.map(({ atMs, change, notify, reason, receivers }) => ({
     atMs,
-    text: notify ? `told ${receivers.join(', ')}: ${reason}` : `not told: ${reason}`,
+    text: notify
+      ? `told ${receivers.join(', ')}: ${reason}`
+      : `${change === 'command' ? 'by hand' : 'not told'}: ${reason}`,
   }))
   const sent = receipts.map(({ atMs, receiver, outcome, detail }) => ({
     atMs,

@@ -50,7 +50,7 @@ describe('alerts', () => {
       (await tocsin('alerts', 'why', 'http_5xx_spike/verifier')).output.includes('acknowledge by'),
     )
     const why = await tocsin('alerts', 'why', 'http_5xx_spike/verifier')
-    expect(why.output).toMatch(/UTC {2}told ops: raised\n.*UTC {2}not told: acknowledge by ann/s)
+    expect(why.output).toMatch(/UTC {2}told ops: raised\n.*UTC {2}by hand: acknowledge by ann/s)
   })
 
   test('an id that is no alert, or a rule of which many groups fire, is refused with a way on', async () => {
