@@ -68,6 +68,8 @@ export const silencesMax = 1_000
 export const endedSilencesMax = 200
 export const notesMax = 50
 export const appliedMax = 50
+/** Alerts of which something is kept; beyond that those that no longer fire go, the oldest first. */
+export const careMax = 10_000
 /** How often silences that end when quiet look whether anything they hide still fires. */
 const quietLookMs = 10_000
 
@@ -260,6 +262,16 @@ class Applying {
   #keep(fingerprint: string, care: Care): void {
     this.#handling.care.set(fingerprint, care)
     this.#changes.care.add(fingerprint)
+    if (this.#handling.care.size > careMax) this.#forgetCare()
+  }
+
+  #forgetCare(): void {
+    for (const fingerprint of this.#handling.care.keys()) {
+      if (this.#book.firing.has(fingerprint)) continue
+      this.#handling.care.delete(fingerprint)
+      this.#changes.care.add(fingerprint)
+      return
+    }
   }
 
   #put(silence: Silence): void {

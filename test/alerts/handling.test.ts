@@ -1,6 +1,6 @@
 /** What people ask of alerts: acknowledgements, silences, notes, and what is told all the same. */
 import { describe, expect, test } from 'vitest'
-import { endedSilencesMax, notesMax } from '../../src/model/handling.ts'
+import { careMax, endedSilencesMax, notesMax } from '../../src/model/handling.ts'
 import { oncallOnly, Play, scenario, startMs } from './scenario.ts'
 
 const until = (atMs: number) => `${new Date(startMs + atMs).toISOString().slice(0, 19).replace('T', ' ')} UTC`
@@ -240,6 +240,19 @@ describe('commands on the log', () => {
     for (let i = 0; i < endedSilencesMax + 10; i++) one.row(['silence', `s${i}`, 'for=1s', 'rule=*'], i)
     one.tick(10_000)
     expect(one.state.handling.silences.size).toBe(endedSilencesMax)
+  })
+
+  test('what was said of alerts that are over goes first when there is too much of it', () => {
+    const one = play()
+    one.tick(0)
+    for (let i = 0; i <= careMax; i++) {
+      one.row(['crit', `g${i}`], 1)
+      one.row(['note', `g${i}`], 2)
+      if (i === 0 || i === 2) one.row(['ok', `g${i}`], 3)
+    }
+    const kept = [...one.state.handling.care.keys()].slice(0, 3)
+    expect(one.state.handling.care.size).toBe(careMax)
+    expect(kept).toEqual(['http_5xx_spike/g1', 'http_5xx_spike/g2', 'http_5xx_spike/g3'])
   })
 
   test('one that cannot be read is refused with every argument that is wrong', () => {
