@@ -9,8 +9,19 @@ import type { Alert } from './alert.ts'
 export type Matchers = Readonly<Record<string, string>>
 export type Matchable = Pick<Alert, 'rule' | 'level' | 'group' | 'tags'> & { groupKey?: string }
 
+type Test = (text: string) => boolean
+
+/** Patterns are taken apart once: silences meet every firing alert. */
+const tests = new WeakMap<Matchers, readonly (readonly [string, Test])[]>()
+
 export function matchesAll(matchers: Matchers, alert: Matchable): boolean {
-  return Object.entries(matchers).every(([name, pattern]) => glob(pattern, valueNamed(alert, name)))
+  let own = tests.get(matchers)
+  if (!own) {
+    own = Object.entries(matchers).map(([name, pattern]) => [name, testOf(pattern)] as const)
+    tests.set(matchers, own)
+  }
+  for (const [name, holds] of own) if (!holds(valueNamed(alert, name))) return false
+  return true
 }
 
 /** Nothing is outside of it. */
@@ -32,18 +43,25 @@ function valueNamed(alert: Matchable, name: string): string {
   return kept ?? (name === 'group' ? alert.groupKey : undefined) ?? alert.tags[name] ?? ''
 }
 
-/** `*` stands for any text, also none. Linear: each piece is taken at its first place. */
+/** `*` stands for any text, also none. */
 export function glob(pattern: string, text: string): boolean {
+  return testOf(pattern)(text)
+}
+
+/** Linear: each piece is taken at its first place. */
+function testOf(pattern: string): Test {
   const pieces = pattern.split('*')
   const first = pieces.shift() as string
   const last = pieces.pop()
-  if (last === undefined) return text === first
-  if (!text.startsWith(first) || text.length < first.length + last.length || !text.endsWith(last)) return false
-  let at = first.length
-  for (const piece of pieces) {
-    const found = text.indexOf(piece, at)
-    if (found === -1) return false
-    at = found + piece.length
+  if (last === undefined) return (text) => text === first
+  return (text) => {
+    if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false
+    let at = first.length
+    for (const piece of pieces) {
+      const found = text.indexOf(piece, at)
+      if (found === -1) return false
+      at = found + piece.length
+    }
+    return at <= text.length - last.length
   }
-  return at <= text.length - last.length
 }
