@@ -146,6 +146,8 @@ const webhook = z.strictObject({
   url: z.url({ protocol: /^https?$/ }),
   secret: z.string().min(1).optional(),
   timeout: duration.prefault('10s'),
+  /** The body: our own, or the one that Alertmanager posts to its webhooks. */
+  format: z.enum(['tocsin', 'alertmanager']).optional(),
 })
 
 const receiver = z.union([z.strictObject({ email }), z.strictObject({ webhook })])
