@@ -75,6 +75,7 @@ describe.skipIf(!runs)('an alert’s row', () => {
     const row = rowOf(page, 'to verifier fail')
     await row.getByRole('button', { name: 'Acknowledge' }).focus()
     await page.keyboard.press('Enter')
+    await page.locator('dialog').waitFor()
     await page.keyboard.type('on it')
     expect(await page.locator('dialog').getByLabel('Note').inputValue()).toBe('on it')
     await page.locator('dialog').getByLabel('Your name').fill('ann')
@@ -137,6 +138,23 @@ describe.skipIf(!runs)('many and elsewhere', () => {
     await dialog.getByLabel('yes, every alert').check()
     await button(page, 'Silence').click()
     await page.getByText('hides 2 alerts').waitFor()
+  })
+
+  test('where tokens are configured the page asks for one, and acts in its name', async () => {
+    const tokens = '  tokens: {bob: {token: 0123456789abcdef-bob, role: responder}}'
+    const guarded = await openFeed({ dashboards: tokens })
+    await guarded.bus.publish('transitions.http_5xx_spike', transition('crit', systemClock.now()))
+    const one = await openPage(browser, `${guarded.url}/`)
+    const { page } = one
+    page.setDefaultTimeout(4000)
+    await page.getByRole('button', { name: 'Acknowledge' }).click()
+    await button(page, 'Acknowledge').click()
+    await page.locator('dialog').getByText('expected "Authorization').waitFor()
+    await page.locator('dialog').getByLabel('Your token').fill('0123456789abcdef-bob')
+    await button(page, 'Acknowledge').click()
+    await page.locator('.alert').getByText('acknowledged by bob').waitFor()
+    await one.close()
+    await guarded.stop()
   })
 
   test('a rule’s page acknowledges one of its groups', async () => {

@@ -8,9 +8,11 @@ import { WhyDialog } from './why-dialog.tsx'
 
 export function AlertActions({ alert }: { alert: AlertView }) {
   const [open, setOpen] = useState<'acknowledge' | 'silence' | 'why' | undefined>(undefined)
+  const [refused, setRefused] = useState('')
   const close = () => setOpen(undefined)
-  const takeBack = () => {
-    if (alert.acknowledged) void command('DELETE', `${alertAddress(alert.fingerprint)}/acknowledge`)
+  const takeBack = async () => {
+    const done = await command('DELETE', `${alertAddress(alert.fingerprint)}/acknowledge`)
+    setRefused(done.ok ? '' : done.message)
   }
   return (
     <span class="actions">
@@ -29,6 +31,11 @@ export function AlertActions({ alert }: { alert: AlertView }) {
       <button type="button" onClick={() => setOpen('why')}>
         Why
       </button>
+      {refused && (
+        <span class="flag" role="alert">
+          {refused}
+        </span>
+      )}
       {open === 'acknowledge' && <AcknowledgeDialog alerts={[alert]} onClose={close} />}
       {open === 'silence' && <SilenceDialog patterns={patternsOf(alert)} onClose={close} />}
       {open === 'why' && <WhyDialog alert={alert} onClose={close} />}

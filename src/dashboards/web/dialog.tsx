@@ -1,6 +1,6 @@
 /** Dialog: a question over the page. Escape closes it, and the focus goes back to where it was. */
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { type Done, keepName, keepToken, ownName } from './command.ts'
 
 interface DialogProps {
@@ -12,7 +12,7 @@ interface DialogProps {
 export function Dialog({ title, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   const id = useId()
-  useEffect(() => {
+  useLayoutEffect(() => {
     dialog.current?.showModal()
     dialog.current?.querySelector<HTMLElement>('form input')?.focus()
   }, [])
@@ -44,6 +44,10 @@ export function CommandForm({ verb, run, onDone, children, isReady = true }: Com
   const [isBusy, setBusy] = useState(false)
   const submit = async (event: Event) => {
     event.preventDefault()
+    const given = new FormData(event.currentTarget as HTMLFormElement)
+    const [name, token] = [given.get('name'), given.get('token')]
+    if (typeof name === 'string') keepName(name.trim())
+    if (typeof token === 'string') keepToken(token.trim())
     setBusy(true)
     const done = await run()
     setBusy(false)
@@ -54,20 +58,12 @@ export function CommandForm({ verb, run, onDone, children, isReady = true }: Com
     <form class="command" onSubmit={submit}>
       {children}
       {refused?.status === 401 ? (
-        <Field label="Your token">
-          <input
-            type="password"
-            autocomplete="off"
-            onInput={({ currentTarget }) => keepToken(currentTarget.value.trim())}
-          />
+        <Field key="token" label="Your token">
+          <input key="token" name="token" type="password" autocomplete="off" />
         </Field>
       ) : (
-        <Field label="Your name">
-          <input
-            maxLength={80}
-            defaultValue={ownName()}
-            onInput={({ currentTarget }) => keepName(currentTarget.value)}
-          />
+        <Field key="name" label="Your name">
+          <input key="name" name="name" maxLength={80} defaultValue={ownName()} />
         </Field>
       )}
       {refused && (

@@ -58,7 +58,12 @@ export function SilencesPage() {
 
 function Silence({ silence, nowMs, onEnded }: { silence: SilenceView; nowMs: number; onEnded: () => void }) {
   const { id, by, reason, startsMs, endsMs, state, hides, quietMs } = silence
-  const end = () => void command('DELETE', `/api/silences/${encodeURIComponent(id)}`).then(onEnded)
+  const [refused, setRefused] = useState('')
+  const end = async () => {
+    const done = await command('DELETE', `/api/silences/${encodeURIComponent(id)}`)
+    setRefused(done.ok ? '' : done.message)
+    onEnded()
+  }
   return (
     <li>
       <span>
@@ -66,6 +71,11 @@ function Silence({ silence, nowMs, onEnded }: { silence: SilenceView; nowMs: num
         <p class="reason">
           {reason} · {by} · {id}
         </p>
+        {refused && (
+          <p class="refused" role="alert">
+            {refused}
+          </p>
+        )}
       </span>
       <span class="silence-when" title={`${exactTime(startsMs)} – ${exactTime(endsMs)}`}>
         {state === 'waiting' ? `begins in ${ago(startsMs - nowMs)}` : `${ago(endsMs - nowMs)} left`}
