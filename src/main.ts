@@ -3,6 +3,7 @@
  */
 import fs from 'node:fs'
 import { parseArgs } from 'node:util'
+import type { Console } from './cli/api.ts'
 import { type Outcome, print, problemsOutcome } from './cli/print.ts'
 import { usage } from './cli/usage.ts'
 import { systemClock } from './runtime/clock.ts'
@@ -18,6 +19,17 @@ const options = {
   strict: { type: 'boolean' },
   all: { type: 'boolean' },
   console: { type: 'string' },
+  rule: { type: 'string' },
+  group: { type: 'string' },
+  tag: { type: 'string' },
+  text: { type: 'string' },
+  note: { type: 'string' },
+  for: { type: 'string' },
+  sticky: { type: 'boolean' },
+  match: { type: 'string', multiple: true },
+  reason: { type: 'string' },
+  'end-when-quiet': { type: 'string' },
+  confirm: { type: 'boolean' },
   'log-format': { type: 'string' },
   'log-level': { type: 'string' },
 } as const
@@ -34,10 +46,9 @@ const commands: Readonly<Record<string, (words: string[], flags: Flags) => Promi
   run: runPart,
   config: configCommand,
   rules: rulesCommand,
-  alerts: async (_words, flags) =>
-    withConfig(flags, async (config) =>
-      (await import('./cli/alerts.ts')).listAlerts(flags.console ?? consoleUrl(config), flags),
-    ),
+  alerts: alertsCommand,
+  ack: ackCommand,
+  silence: silenceCommand,
   notify: notifyCommand,
 }
 
@@ -135,6 +146,32 @@ async function rulesCommand([what, ...paths]: string[], flags: Flags): Promise<O
       : rulesTest(files, { json: flags.json ?? false })
   if (paths.length > 0) return run(paths)
   return withConfig(flags, (config) => run(config.rules))
+}
+
+async function alertsCommand([what, id]: string[], flags: Flags): Promise<Outcome> {
+  if (what !== undefined && (what !== 'why' || id === undefined)) return misuse('expected "alerts" or "alerts why ID"')
+  const { listAlerts, whyAlert } = await import('./cli/alerts.ts')
+  return withConsole(flags, (asked) => (id === undefined ? listAlerts(asked, flags) : whyAlert(asked, id, flags)))
+}
+
+async function ackCommand(ids: string[], flags: Flags): Promise<Outcome> {
+  if (ids.length === 0) return misuse('expected "ack ID"', undefined, '"tocsin alerts" lists them; an id is rule/group')
+  const { acknowledge } = await import('./cli/alerts.ts')
+  return withConsole(flags, (asked) => acknowledge(asked, ids, flags))
+}
+
+async function silenceCommand([what = '', ...ids]: string[], flags: Flags): Promise<Outcome> {
+  const { silence, silenceWords } = await import('./cli/silence.ts')
+  const word = silenceWords.find((one) => one === what)
+  if (!word) return misuse('expected "silence add", "list", "end" or "preview"', suggest(what, silenceWords))
+  if (word === 'end' && ids.length === 0) return misuse('expected "silence end ID"')
+  return withConsole(flags, (asked) => silence(asked, word, ids, flags))
+}
+
+/** The console's API, asked in the name of the person at this terminal. */
+function withConsole(flags: Flags, run: (asked: Console) => Promise<Outcome>): Promise<Outcome> {
+  const { TOCSIN_TOKEN: token, USER: by } = process.env
+  return withConfig(flags, (config) => run({ url: flags.console ?? consoleUrl(config), token, by }))
 }
 
 async function notifyCommand([what, receiver]: string[], flags: Flags): Promise<Outcome> {

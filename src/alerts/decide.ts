@@ -2,13 +2,18 @@
  * Decide: who is told what, as a step over alerts-log.
  *
  * The same log and routing give the same state, bit for bit: there is no clock here but the log's, and nothing is sent
- * from here. Every transition leads to a decision with its reason. Order: dedup → hidden, blind → route → group → tell.
+ * from here. Every transition leads to a decision with its reason. Order: dedup → hidden, blind → silenced, acknowledged → route →
+ * group → tell.
  *
  * Who was told that it broke is told that it is over, and nobody else is. An improvement (crit → warn) is shown, not
- * told: the one who was woken by crit has nothing to do about it, and the end will be told.
+ * told: the one who was woken by crit has nothing to do about it, and the end will be told. What fires while it is muted
+ * and still fires when it no longer is, is told then.
  */
 import { type Alert, type AlertChange, applyTransition } from '../model/alert.ts'
+import { type Command, readCommand } from '../model/command.ts'
+import type { Decision } from '../model/decision.ts'
 import type { Claim, Receipt } from '../model/delivery.ts'
+import { applyCommand, handleAlert, passTime } from '../model/handling.ts'
 import type { Hops, LogEntry } from '../model/message.ts'
 import { fingerprint, type Transition } from '../model/transition.ts'
 import { admit, type Burst, emptied, isOver, type Member } from './group.ts'
@@ -26,6 +31,7 @@ export function step(state: AlertsState, entry: LogEntry, routing: Routing, chan
   else if (entry.kind === 'clock') deciding.time(entry.message.nowMs)
   // Our own stand-in for a clock message while no engine sends any; see index.ts.
   else if (entry.kind === 'commands' && entry.message.kind === 'tick') deciding.time(entry.message.atMs)
+  else if (entry.kind === 'commands') deciding.command(entry.message)
 }
 
 class Deciding {
@@ -43,9 +49,29 @@ class Deciding {
     if (this.#state.nowMs === 0) this.#state.nowMs = transition.bucketMs
     const { alert, change } = applyTransition(this.#state.book, transition)
     const isKept = alert && change !== 'duplicate' && change !== 'overflow'
-    if (isKept) this.#changes.fingerprints.add(alert.fingerprint)
+    if (isKept) {
+      this.#changes.fingerprints.add(alert.fingerprint)
+      handleAlert(this.#state.handling, alert, this.#changes.handling)
+    }
     const reason = isKept ? this.#act(alert, change, transition, hops) : silentReasons[change]
     if (reason !== undefined) this.#leave(transition, change, reason)
+  }
+
+  command(message: Command): void {
+    const read = readCommand(message)
+    if (!read.ok) {
+      const problems = read.error.map(({ path, message }) => `${path}: ${message}`).join('; ')
+      throw new Error(`a command that cannot be read: ${problems}`)
+    }
+    const { book, handling, nowMs } = this.#state
+    const command = read.value
+    const refused = applyCommand(handling, book, command, nowMs, this.#changes.handling)
+    if (refused !== 'applied before' && 'fingerprint' in command) {
+      const reason = `${command.kind} by ${command.by}${refused === undefined ? '' : `: ${refused}`}`
+      const about = { fingerprint: command.fingerprint, transition: command.id }
+      this.#changes.decisions.push({ atMs: nowMs, ...about, change: 'command', notify: false, reason, receivers: [] })
+    }
+    this.#unmute()
   }
 
   claim({ key, attempt, atMs }: Claim): void {
@@ -66,7 +92,10 @@ class Deciding {
 
   time(nowMs: number): void {
     if (nowMs <= this.#state.nowMs) return
+    const { book, handling, nowMs: beforeMs } = this.#state
     this.#state.nowMs = nowMs
+    passTime(handling, book, nowMs, beforeMs, this.#changes.handling)
+    this.#unmute()
     for (const [name, burst] of this.#state.bursts) {
       if (burst.untilMs !== undefined) {
         if (nowMs >= burst.untilMs) this.#flush(name, burst)
@@ -78,6 +107,30 @@ class Deciding {
     this.#teller.remind()
   }
 
+  /** Tells what nobody asks to keep quiet any more. */
+  #unmute(): void {
+    const { unmuted } = this.#changes.handling
+    for (const [fingerprint, { why, again }] of [...unmuted]) {
+      unmuted.delete(fingerprint)
+      const alert = this.#state.book.firing.get(fingerprint)
+      if (!alert) continue
+      const reason = alert.hidden ? silentReasons.hidden : this.#teller.mutedWhy(alert)
+      const receivers = reason ?? this.#teller.newsFor(alert)
+      if (typeof receivers !== 'string') this.#tellAnew(alert, why, receivers)
+      else if (reason !== undefined || !again || !this.#teller.remindOf(alert, why)) {
+        const about = { fingerprint, transition: alert.applied.at(-1) ?? alert.episode }
+        const decision = { atMs: this.#state.nowMs, ...about, change: 'unmuted' as const, receivers: [] }
+        this.#changes.decisions.push({ ...decision, notify: false, reason: `${why}; ${receivers}` })
+      }
+    }
+  }
+
+  #tellAnew(alert: Alert, reason: string, receivers: readonly string[]): void {
+    const { fingerprint, episode } = alert
+    const member = { fingerprint, episode, transition: alert.applied.at(-1) ?? episode, reason, hops: {} }
+    this.#admit(`${alert.rule} firing`, member, alert, 'unmuted', receivers)
+  }
+
   /** Lets it be told, or says why not. */
   #act(alert: Alert, change: AlertChange, transition: Transition, hops: Hops): string | undefined {
     if (change === 'ended') return this.#end(alert, transition, hops)
@@ -87,7 +140,7 @@ class Deciding {
 
   #page(alert: Alert, change: AlertChange, { id }: Transition, hops: Hops): string | undefined {
     if (alert.hidden) return silentReasons.hidden
-    const receivers = this.#teller.newsFor(alert)
+    const receivers = this.#teller.mutedWhy(alert) ?? this.#teller.newsFor(alert)
     if (typeof receivers === 'string') return receivers
     this.#flushEndOf(alert)
     const member = { fingerprint: alert.fingerprint, episode: alert.episode, transition: id, reason: change, hops }
@@ -115,7 +168,7 @@ class Deciding {
   }
 
   /** Sends the member at once, or lets it wait in the rule's window, or lets all leave. */
-  #admit(name: string, member: Member, alert: Alert, change: AlertChange, receivers: readonly string[]): void {
+  #admit(name: string, member: Member, alert: Alert, change: Decision['change'], receivers: readonly string[]): void {
     const { bursts, nowMs } = this.#state
     const { burst, admission } = admit(bursts.get(name), member, alert.level, nowMs)
     bursts.set(name, burst)

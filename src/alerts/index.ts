@@ -15,6 +15,7 @@ import type { Config } from '../runtime/config.ts'
 import { Situation } from '../runtime/log.ts'
 import { Stats } from '../runtime/stats.ts'
 import { step } from './decide.ts'
+import { Herald } from './herald.ts'
 import { Outbox, triesMax } from './outbox.ts'
 import { seededRandom } from './random.ts'
 import { type Channel, consoleUrlOf, openChannel } from './receivers/open.ts'
@@ -44,6 +45,7 @@ class Alerts implements Part {
   readonly #store: Store
   readonly #state: AlertsState
   readonly #outbox: Outbox
+  readonly #herald: Herald
   readonly #saving: Situation
   #config: Config
   #channels: ReadonlyMap<string, Channel> = new Map()
@@ -73,6 +75,7 @@ class Alerts implements Part {
     this.#store = store
     this.#state = state
     this.#offset = offset
+    this.#herald = new Herald(context, this.#stats, state)
     const random = seededRandom(instance)
     this.#outbox = new Outbox({ bus, clock, log, stats: this.#stats, instance, random, state })
   }
@@ -109,6 +112,7 @@ class Alerts implements Part {
 
   async #stop(): Promise<void> {
     this.#everySecond?.unsubscribe()
+    await this.#herald.stop()
     await this.#outbox.stop(drainMs)
     this.#stopping.abort()
     await this.#leading
@@ -160,6 +164,7 @@ class Alerts implements Part {
 
   #apply(entry: LogEntry): void {
     const before = this.#changes.notifications.size
+    const decided = this.#changes.decisions.length
     try {
       step(this.#state, entry, this.#routing, this.#changes)
     } catch (error) {
@@ -167,6 +172,8 @@ class Alerts implements Part {
       this.#context.log.error(`alerts-log, entry ${entry.offset} (${entry.key}): ${(error as Error).message}`)
     }
     this.#offset = entry.offset + 1
+    this.#herald.decided(this.#changes.decisions.slice(decided))
+    if (entry.kind === 'decisions') this.#herald.heard(entry.message.decisions)
     if (this.#changes.decisions.at(-1)?.change === 'overflow') this.#stats.count('alerts_overflow_total')
     if (entry.kind === 'clock') this.#clockHeardMs = this.#context.clock.now()
     if (entry.kind === 'receipts') this.#outbox.settled(entry.message)
@@ -189,9 +196,11 @@ class Alerts implements Part {
         await this.#reader?.caughtUp()
         this.#isLeader = true
         this.#outbox.lead(true)
+        this.#herald.lead(true)
         await Promise.race([lock.lost, aborted(signal)])
         this.#isLeader = false
         this.#outbox.lead(false)
+        this.#herald.lead(false)
         if (signal.aborted) await lock.release()
       } catch {
         // The bus says by itself what is wrong with it.
@@ -203,16 +212,19 @@ class Alerts implements Part {
   #standInForClock(): void {
     const { bus, clock, instance } = this.#context
     const nowMs = clock.now()
+    const { silences, care } = this.#state.handling
     const waits =
-      this.#state.told.size > 0 || [...this.#state.bursts.values()].some(({ members }) => members.length > 0)
+      this.#state.told.size + silences.size + care.size > 0 ||
+      [...this.#state.bursts.values()].some(({ members }) => members.length > 0)
     if (!this.#isLeader || !waits || nowMs - this.#clockHeardMs < clockSilenceMs) return
     const tick = { id: `${instance}-${nowMs}`, kind: 'tick', by: instance, atMs: nowMs, arguments: {} }
     bus.publish('commands.tick', tick).catch(() => {})
   }
 
   #saveSoon(): void {
-    const { fingerprints, bursts, notifications, decisions } = this.#changes
-    const isChanged = fingerprints.size + bursts.size + notifications.size + decisions.length > 0
+    const { fingerprints, bursts, notifications, decisions, handling } = this.#changes
+    const handled = handling.silences.size + handling.care.size
+    const isChanged = fingerprints.size + bursts.size + notifications.size + decisions.length + handled > 0
     if (!isChanged && (this.#offset ?? 0) - this.#savedOffset < entriesUnsavedMax) return
     this.#saveAfter(saveDelayMs)
   }

@@ -1,12 +1,16 @@
 /**
  * State: what alerts-log amounts to. Plain data, changed only by decide.ts and tell.ts, saved by store.ts.
  */
-import { type AlertBook, type AlertChange, type BadLevel, emptyAlertBook } from '../model/alert.ts'
+import { type AlertBook, type BadLevel, emptyAlertBook } from '../model/alert.ts'
+import type { Decision } from '../model/decision.ts'
+import { emptyHandling, type Handling, type HandlingChanges, noHandlingChanges } from '../model/handling.ts'
 import type { Burst } from './group.ts'
 import type { Notification } from './notification.ts'
 
 export interface AlertsState {
   book: AlertBook
+  /** Acknowledgements, silences, notes. */
+  handling: Handling
   /** Fingerprint → whom we told of the present episode. */
   told: Map<string, Told>
   /** Rule and direction → its burst. */
@@ -31,23 +35,13 @@ export interface ToldReceiver {
   atMs: number
 }
 
-/** Why a transition did or did not lead to notifications. */
-export interface Decision {
-  atMs: number
-  fingerprint: string
-  transition: string
-  change: AlertChange | 'remind'
-  notify: boolean
-  reason: string
-  receivers: readonly string[]
-}
-
 /** What steps touched since the store last saved, and what they decided. */
 export interface Changes {
   fingerprints: Set<string>
   bursts: Set<string>
   notifications: Set<string>
   decisions: Decision[]
+  handling: HandlingChanges
 }
 
 /** Notifications waiting for one receiver; what comes beyond is doomed. */
@@ -56,9 +50,11 @@ export const settledMax = 2_000
 export const keysToldMax = 20
 
 export function emptyAlertsState(): AlertsState {
-  return { book: emptyAlertBook(), told: new Map(), bursts: new Map(), notifications: new Map(), nowMs: 0 }
+  const handling = emptyHandling()
+  return { book: emptyAlertBook(), handling, told: new Map(), bursts: new Map(), notifications: new Map(), nowMs: 0 }
 }
 
 export function noChanges(): Changes {
-  return { fingerprints: new Set(), bursts: new Set(), notifications: new Set(), decisions: [] }
+  const handling = noHandlingChanges()
+  return { fingerprints: new Set(), bursts: new Set(), notifications: new Set(), decisions: [], handling }
 }

@@ -10,10 +10,12 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { type Alert, endedAlertsMax, historyMax, keepAlert } from '../model/alert.ts'
+import type { Decision } from '../model/decision.ts'
+import type { Care, Silence } from '../model/handling.ts'
 import { err, ok, type Result } from '../model/result.ts'
 import type { Burst } from './group.ts'
 import type { Notification } from './notification.ts'
-import { type AlertsState, type Changes, type Decision, emptyAlertsState, type Told } from './state.ts'
+import { type AlertsState, type Changes, emptyAlertsState, type Told } from './state.ts'
 
 export const schemaVersion = 1
 export const decisionsMax = 10_000
@@ -32,6 +34,7 @@ const tables = `
     id INTEGER PRIMARY KEY, at_ms INTEGER, fingerprint TEXT, transition_id TEXT, change TEXT, notify INTEGER,
     reason TEXT, receivers TEXT
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS handling (kind TEXT, key TEXT, value TEXT, PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS decisions_of ON decisions (fingerprint, id);
 `
 
@@ -92,6 +95,10 @@ export class Store {
       const notification = parse<Notification>(row.notification)
       state.notifications.set(notification.key, notification)
     }
+    for (const { kind, key, value } of this.#rows('SELECT kind, key, value FROM handling')) {
+      if (kind === 'silence') state.handling.silences.set(String(key), parse<Silence>(value))
+      else state.handling.care.set(String(key), parse<Care>(value))
+    }
     state.nowMs = Number(meta.get('now_ms') ?? 0)
     this.#lastSaved = state.book.history.at(-1)
     const offset = meta.get('offset')
@@ -106,6 +113,8 @@ export class Store {
       this.#saveHistory(state.book.history)
       for (const name of changes.bursts) this.#saveBurst(name, state.bursts.get(name))
       for (const key of changes.notifications) this.#saveNotification(key, state.notifications.get(key))
+      for (const id of changes.handling.silences) this.#saveHandling('silence', id, state.handling.silences.get(id))
+      for (const key of changes.handling.care) this.#saveHandling('care', key, state.handling.care.get(key))
       for (const decision of changes.decisions) this.#saveDecision(decision)
       this.#run('DELETE FROM decisions WHERE id <= (SELECT max(id) FROM decisions) - ?', decisionsMax)
       for (const [name, value] of [
@@ -169,6 +178,11 @@ export class Store {
     // What the book has let go is let go here.
     const oldest = 'SELECT ended_ms FROM alerts WHERE ended_ms IS NOT NULL ORDER BY ended_ms DESC LIMIT 1 OFFSET ?'
     this.#run(`DELETE FROM alerts WHERE ended_ms < (${oldest})`, endedAlertsMax)
+  }
+
+  #saveHandling(kind: string, key: string, value: Care | Silence | undefined): void {
+    if (value) this.#run('INSERT OR REPLACE INTO handling VALUES (?, ?, ?)', kind, key, JSON.stringify(value))
+    else this.#run('DELETE FROM handling WHERE kind = ? AND key = ?', kind, key)
   }
 
   #saveBurst(name: string, burst: Burst | undefined): void {

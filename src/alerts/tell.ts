@@ -5,6 +5,8 @@
  * told is what ends are addressed by, so it outlives restarts, silences and the rule itself.
  */
 import type { Alert } from '../model/alert.ts'
+import { acknowledgementOf, silenceOf } from '../model/handling.ts'
+import { formatUtc } from '../runtime/clock.ts'
 import type { Member } from './group.ts'
 import {
   isOpen,
@@ -45,6 +47,18 @@ export class Teller {
     return news.length > 0 ? news : `${routed.join(', ')} was told of this level already`
   }
 
+  /** Why people asked not to hear of it now, if they did. */
+  mutedWhy(alert: Alert): string | undefined {
+    const { handling } = this.#state
+    const silence = silenceOf(handling, alert)
+    if (silence) return `silenced by silence ${silence.id} (${silence.by}, until ${formatUtc(silence.endsMs)})`
+    const acknowledgement = acknowledgementOf(handling, alert)
+    if (!acknowledgement) return undefined
+    const { by, untilMs, sticky } = acknowledgement
+    const until = untilMs === undefined ? '' : `, until ${formatUtc(untilMs)}`
+    return `acknowledged by ${by}${sticky ? ' (sticky)' : ''}${until}`
+  }
+
   /** One notification for each receiver that any of the members goes to. */
   send(members: readonly Member[]): void {
     const byReceiver = new Map<string, Map<string, Telling>>()
@@ -67,8 +81,9 @@ export class Teller {
     for (const [fingerprint, { episode, receivers }] of this.#state.told) {
       const alert = this.#state.book.firing.get(fingerprint)
       if (alert?.remindMs === undefined || alert.episode !== episode || alert.hidden || alert.blind) continue
+      const isMuted = once(() => this.mutedWhy(alert) !== undefined)
       for (const [receiver, { atMs, keys }] of Object.entries(receivers)) {
-        if (this.#state.nowMs - atMs < alert.remindMs || this.#isOpen(keys.at(-1))) continue
+        if (this.#state.nowMs - atMs < alert.remindMs || this.#isOpen(keys.at(-1)) || isMuted()) continue
         const name = JSON.stringify([alert.rule, receiver])
         const group = due.get(name) ?? { receiver, tellings: [] }
         due.set(name, group)
@@ -78,7 +93,17 @@ export class Teller {
         })
       }
     }
-    for (const { receiver, tellings } of due.values()) this.#remindOf(receiver, tellings)
+    for (const { receiver, tellings } of due.values()) this.#remindOf(receiver, tellings, 'it still fires')
+  }
+
+  /** Tells those who know of it again, for a reason of its own; false when nobody does. */
+  remindOf(alert: Alert, reason: string): boolean {
+    const { fingerprint, episode } = alert
+    const before = this.#state.told.get(fingerprint)
+    const receivers = before?.episode === episode ? Object.keys(before.receivers) : []
+    const member = { fingerprint, episode, transition: episode, reason: 'remind', hops: {} }
+    for (const receiver of receivers) this.#remindOf(receiver, [{ alert, member }], reason)
+    return receivers.length > 0
   }
 
   /** A page that will never arrive told nobody; so its end is not told either. */
@@ -113,7 +138,8 @@ export class Teller {
   #receiversOf(member: Member, alert: Alert): readonly string[] {
     if (member.ends) return Object.keys(member.ends)
     const isHiddenNow = alert.state === 'firing' && alert.hidden
-    const receivers = isHiddenNow ? 'hidden while it was being collected' : this.newsFor(alert)
+    const mutedWhy = alert.state === 'firing' ? this.mutedWhy(alert) : undefined
+    const receivers = isHiddenNow ? 'hidden while it was being collected' : (mutedWhy ?? this.newsFor(alert))
     if (typeof receivers !== 'string') return receivers
     const { fingerprint, transition } = member
     const decision = { atMs: this.#state.nowMs, fingerprint, transition, reason: receivers, receivers: [] }
@@ -136,7 +162,7 @@ export class Teller {
     for (const telling of tellings) if (telling.alert.state === 'firing') this.#tell(telling.alert, receiver, key)
   }
 
-  #remindOf(receiver: string, tellings: readonly Telling[]): void {
+  #remindOf(receiver: string, tellings: readonly Telling[], why: string): void {
     const earlier = tellings.map(({ alert }) => this.#toldTo(alert, receiver)?.keys ?? [])
     // The last thing told is part of the key, so every repetition has its own.
     const about = earlier.map((keys) => keys.at(-1) ?? '')
@@ -147,7 +173,7 @@ export class Teller {
       this.#tell(alert, receiver, key)
       const { fingerprint, transition } = member
       const decision = { atMs: this.#state.nowMs, fingerprint, transition, receivers: [receiver] }
-      this.#changes.decisions.push({ ...decision, change: 'remind', notify: true, reason: 'it still fires' })
+      this.#changes.decisions.push({ ...decision, change: 'remind', notify: true, reason: why })
     }
   }
 
@@ -190,6 +216,14 @@ export class Teller {
   #isOpen(key: string | undefined): boolean {
     const notification = key === undefined ? undefined : this.#state.notifications.get(key)
     return notification !== undefined && isOpen(notification)
+  }
+}
+
+function once(ask: () => boolean): () => boolean {
+  let answer: boolean | undefined
+  return () => {
+    answer ??= ask()
+    return answer
   }
 }
 

@@ -2,7 +2,7 @@
  * Bus: the port on which all parts meet. Parts know nothing of each other, only of what travels here (model/message.ts).
  *
  *     publish ──→ engine-log   metrics checks events markers clock rules       ──→ readLog, from any offset
- *             ──→ alerts-log   transitions commands claims receipts clock      ──→ readLog, from any offset
+ *             ──→ alerts-log   transitions commands claims receipts decisions clock ──→ readLog, from any offset
  *             ──→ status, live only                                            ──→ onStatus
  *
  * Two adapters, memory.ts (embedded: one process, segments on disk) and rabbitmq.ts (production: many processes, stream

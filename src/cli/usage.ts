@@ -10,7 +10,10 @@ usage: tocsin <command> [options]
   config check | show      is the configuration right; what is in force, with defaults, without secrets
   rules check [paths]      are the rule files right
   rules test [paths]       run the tests that stand in them
-  alerts                   what is firing now, from the console's API
+  alerts                   what is firing now; "alerts why ID": why who was told, or was not
+  ack ID …                 acknowledge alerts
+  silence add | list | end | preview
+                           mute alerts for a time
   notify test <receiver>   send a test notification to one receiver
 
   --config FILE            the configuration (default: tocsin.yaml; without one, every default)
@@ -54,10 +57,40 @@ check  types, units and names; every problem with line, column and a cure. --str
 test   runs the tests that stand in the files; a failure shows the expected and the actual timeline.
 
 Without paths, the rules of the configuration. Exactly the files named are loaded.`,
-  alerts: `usage: tocsin alerts [--all] [--json] [--console URL] [--config FILE]
+  alerts: `usage: tocsin alerts [--all] [--rule PATTERN] [--group PATTERN] [--tag NAME=PATTERN] [--text WORDS] [--json]
+       tocsin alerts why ID [--json]
 
-Lists what is firing, worst first; --all adds what was resolved lately. Asks the console (dashboards.listen of the
-configuration, or --console). Exit status 1 when something fires, 2 when the console cannot be asked.`,
+Lists what is firing, worst first; --all adds what was resolved lately. In patterns * stands for any text. Exit status 1
+when something fires, 2 when the console cannot be asked.
+
+why  every decision about one alert with its reason: who was told, or why not. ID is rule/group, or a rule of which one
+     group fires.
+
+  --console URL   the console to ask (default: dashboards.listen of the configuration)
+  TOCSIN_TOKEN    in the environment: your token, where the console has dashboards.tokens`,
+  ack: `usage: tocsin ack ID … [--note TEXT] [--for 2h] [--sticky] [--json]
+
+Acknowledges alerts: somebody has them in hand. They are not repeated until they end; worse than now, they are told
+again. ID is rule/group, or a rule of which one group fires. Exit status 1 when one could not be acknowledged.
+
+  --note TEXT   for the others
+  --for 2h      for so long; then those who know are told again
+  --sticky      also when it gets worse
+  --console, TOCSIN_TOKEN as for "tocsin alerts"`,
+  silence: `usage: tocsin silence add --match NAME=PATTERN … --for 2h --reason TEXT [--end-when-quiet 5m] [--confirm] [--json]
+       tocsin silence preview --match NAME=PATTERN … [--json]
+       tocsin silence list [--all] [--json]
+       tocsin silence end ID …
+
+Mutes alerts for a time. NAME is rule, severity, group, one of the group's names or a tag; * stands for any text; all
+must hold. What was told before is told to be over all the same; what still fires at the end is told then.
+
+preview  what it would hide now
+list     what is in force or to come; --all: what has ended too
+
+  --end-when-quiet 5m   end it when nothing that it hides has fired for so long
+  --confirm             for a silence of everything, or of critical alerts for over a week
+  --console, TOCSIN_TOKEN as for "tocsin alerts"`,
   notify: `usage: tocsin notify test <receiver> [--config FILE]
 
 Sends a notification marked as a test to one receiver of the configuration and tells what the other side said.`,

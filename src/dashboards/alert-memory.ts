@@ -4,16 +4,45 @@
  * The same pure steps as the alerts part uses (model/alert.ts), so both say the same. Decides nothing.
  */
 import { type Alert, type AlertBook, applyTransition, compareFiring, emptyAlertBook } from '../model/alert.ts'
+import { type Command, type PersonCommand, readCommand } from '../model/command.ts'
+import type { Decision } from '../model/decision.ts'
 import type { Receipt } from '../model/delivery.ts'
+import {
+  type Acknowledgement,
+  acknowledgementOf,
+  applyCommand,
+  emptyHandling,
+  type Handling,
+  handleAlert,
+  noHandlingChanges,
+  passTime,
+  type Silence,
+  silenceOf,
+} from '../model/handling.ts'
+import { isEverything, type Matchers, matchesAll } from '../model/match.ts'
 import type { Transition } from '../model/transition.ts'
 import type { Stats } from '../runtime/stats.ts'
-import type { AlertView, ReceiptView, TransitionView } from './view.ts'
+import { type AlertFilter, isWanted } from './alert-filter.ts'
+import type {
+  AcknowledgementView,
+  AlertDetailView,
+  AlertView,
+  AuditView,
+  ReceiptView,
+  SilenceView,
+  TransitionView,
+} from './view.ts'
 
 /** Kept of each rule, newest first. */
 export const entriesPerRuleMax = 100
 export const rulesMax = 10_000
 export const firingShownMax = 500
 export const endedShownMax = 100
+export const decisionsPerAlertMax = 50
+export const alertsDecidedMax = 5_000
+export const auditMax = 1_000
+/** Firing alerts that a preview or a silence names. */
+export const hiddenShownMax = 100
 
 interface RuleEntries {
   transitions: TransitionView[]
@@ -23,7 +52,12 @@ interface RuleEntries {
 export class AlertMemory {
   readonly #book: AlertBook = emptyAlertBook()
   readonly #rules = new Map<string, RuleEntries>()
+  readonly #handling: Handling = emptyHandling()
+  readonly #decisions = new Map<string, Decision[]>()
+  readonly #audit: AuditView[] = []
   readonly #stats: Stats
+  /** Log time. */
+  #nowMs = 0
 
   constructor(stats: Stats) {
     this.#stats = stats
@@ -32,12 +66,55 @@ export class AlertMemory {
 
   /** True when the alert changed, so that pages should be told at once. */
   hear(transition: Transition): boolean {
-    const { change } = applyTransition(this.#book, transition)
+    if (this.#nowMs === 0) this.#nowMs = transition.bucketMs
+    const { alert, change } = applyTransition(this.#book, transition)
+    if (alert && change !== 'duplicate' && change !== 'overflow') {
+      handleAlert(this.#handling, alert, noHandlingChanges())
+    }
     if (change === 'overflow') this.#stats.count('alerts_over_max_total')
     if (change === 'duplicate') return false
     const { id, groupKey, bucketMs, from, to, hidden, blind, reason } = transition
     keepNewest(this.#entries(transition.rule).transitions, { id, groupKey, bucketMs, from, to, hidden, blind, reason })
     return change !== 'none'
+  }
+
+  /** A person's command; true when something changed. */
+  hearCommand(message: Command): boolean {
+    if (message.kind === 'tick') return this.hearTime(message.atMs)
+    const read = readCommand(message)
+    if (!read.ok) {
+      this.#stats.count('commands_bad_total')
+      return false
+    }
+    const refused = applyCommand(this.#handling, this.#book, read.value, this.#nowMs, noHandlingChanges())
+    if (refused === 'applied before') return false
+    this.#audit.push(audited(read.value, refused))
+    if (this.#audit.length > auditMax) this.#audit.shift()
+    return true
+  }
+
+  /** True when a silence or an acknowledgement began or ended. */
+  hearTime(nowMs: number): boolean {
+    if (nowMs <= this.#nowMs) return false
+    const changes = noHandlingChanges()
+    passTime(this.#handling, this.#book, nowMs, this.#nowMs, changes)
+    this.#nowMs = nowMs
+    return changes.silences.size + changes.care.size > 0
+  }
+
+  hearDecisions(decisions: readonly Decision[]): void {
+    for (const decision of decisions) {
+      const key = decision.fingerprint
+      const known = this.#decisions.get(key) ?? []
+      this.#decisions.delete(key)
+      this.#decisions.set(key, known)
+      if (known.some((other) => isSame(other, decision))) continue
+      known.unshift(decision)
+      if (known.length > decisionsPerAlertMax) known.pop()
+      if (this.#decisions.size > alertsDecidedMax) {
+        this.#decisions.delete(this.#decisions.keys().next().value as string)
+      }
+    }
   }
 
   hearReceipt({ fingerprint, receiver, kind, outcome, attempt, atMs, detail }: Receipt): void {
@@ -54,8 +131,70 @@ export class AlertMemory {
 
   /** Firing first, then what ended lately, the newest first; bounded for the page. */
   list(): AlertView[] {
-    const ended = this.#book.history.slice(-endedShownMax).reverse()
-    return [...this.firing().slice(0, firingShownMax), ...ended].map(viewAlert)
+    return [...this.firing().slice(0, firingShownMax), ...this.#ended()].map((alert) => this.#view(alert))
+  }
+
+  /** All that fire, the gravest first, then what ended lately, as far as they are wanted. */
+  search(filter: AlertFilter, limit: number): { alerts: AlertView[]; total: number } {
+    const wanted = [...this.firing(), ...this.#ended()].filter((alert) =>
+      isWanted(filter, alert, () => ({
+        isAcknowledged: acknowledgementOf(this.#handling, alert) !== undefined,
+        isSilenced: silenceOf(this.#handling, alert) !== undefined,
+      })),
+    )
+    return { alerts: wanted.slice(0, limit).map((alert) => this.#view(alert)), total: wanted.length }
+  }
+
+  /** One alert with what happened to it and why who was told; undefined for one that is not known. */
+  detail(fingerprint: string): AlertDetailView | undefined {
+    const alert = this.#book.firing.get(fingerprint) ?? this.#book.ended.get(fingerprint)
+    if (!alert) return undefined
+    const { transitions, receipts } = this.entries(alert.rule)
+    return {
+      alert: this.#view(alert),
+      notes: this.#handling.care.get(fingerprint)?.notes ?? [],
+      decisions: this.#decisions.get(fingerprint) ?? [],
+      transitions: transitions.filter(({ groupKey }) => groupKey === alert.groupKey),
+      receipts: receipts.filter(({ groupKey }) => groupKey === alert.groupKey),
+    }
+  }
+
+  /** In force or to come first, then the ended ones, the newest first. */
+  silences(): SilenceView[] {
+    const all = [...this.#handling.silences.values()].reverse()
+    const isEnded = ({ state }: Silence) => state === 'ended'
+    const sorted = [...all.filter((one) => !isEnded(one)), ...all.filter(isEnded)]
+    const firing = [...this.#book.firing.values()]
+    return sorted.map((silence) => viewSilence(silence, firing))
+  }
+
+  /** What a silence would hide now. */
+  preview(matchers: Matchers): { total: number; isEverything: boolean; alerts: AlertView[] } {
+    const hidden = this.firing().filter((alert) => matchesAll(matchers, alert))
+    const alerts = hidden.slice(0, hiddenShownMax).map((alert) => this.#view(alert))
+    return { total: hidden.length, isEverything: isEverything(matchers), alerts }
+  }
+
+  /** Who did what, the newest first. */
+  audit(): AuditView[] {
+    return [...this.#audit].reverse()
+  }
+
+  #ended(): Alert[] {
+    return this.#book.history.slice(-endedShownMax).reverse()
+  }
+
+  #view(alert: Alert): AlertView {
+    const acknowledged = acknowledgementOf(this.#handling, alert)
+    const silenced = alert.state === 'firing' ? silenceOf(this.#handling, alert) : undefined
+    const own = this.#handling.care.get(alert.fingerprint)
+    const noteCount = own?.episode === alert.episode ? own.notes.length : 0
+    return {
+      ...viewAlert(alert),
+      ...(acknowledged && { acknowledged: viewAcknowledgement(acknowledged) }),
+      ...(silenced && { silenced: { id: silenced.id, by: silenced.by, untilMs: silenced.endsMs } }),
+      ...(noteCount > 0 && { noteCount }),
+    }
   }
 
   count(): { crit: number; warn: number; hidden: number } {
@@ -77,6 +216,25 @@ export class AlertMemory {
     }
     return entries
   }
+}
+
+function isSame(a: Decision, b: Decision): boolean {
+  return a.transition === b.transition && a.change === b.change && a.reason === b.reason && a.atMs === b.atMs
+}
+
+function audited(command: PersonCommand, refused: string | undefined): AuditView {
+  const { id, kind, by, atMs, ...rest } = command
+  return { id, kind, by, atMs, arguments: { ...rest }, ...(refused !== undefined && { refused }) }
+}
+
+function viewAcknowledgement({ by, atMs, note, sticky, untilMs }: Acknowledgement): AcknowledgementView {
+  return { by, atMs, note, sticky, ...(untilMs !== undefined && { untilMs }) }
+}
+
+function viewSilence(silence: Silence, firing: readonly Alert[]): SilenceView {
+  const { heardMs: _, hasHidden: __, quietSinceMs: ___, ...rest } = silence
+  const isOver = silence.state === 'ended'
+  return { ...rest, hides: isOver ? 0 : firing.filter((alert) => matchesAll(silence.matchers, alert)).length }
 }
 
 function keepNewest<T>(list: T[], entry: T): void {

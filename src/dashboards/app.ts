@@ -3,6 +3,7 @@ import path from 'node:path'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import type { Log } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
+import type { CommandOptions } from './command-routes.ts'
 import type { ConsoleState } from './console-state.ts'
 import type { Live } from './live.ts'
 import { BadRequest } from './request.ts'
@@ -27,9 +28,10 @@ export interface AppOptions {
   log: Log
   /** The built browser part; undefined when it has not been built. */
   web: string | undefined
+  commands: CommandOptions
 }
 
-export function createApp({ state, live, stats, log, web }: AppOptions): Express {
+export function createApp({ state, live, stats, log, web, commands }: AppOptions): Express {
   const app = express()
   app.disable('x-powered-by')
   app.use((_request, response, next) => {
@@ -46,7 +48,7 @@ export function createApp({ state, live, stats, log, web }: AppOptions): Express
   app.use(express.json({ limit: '64kb' }))
   app.use(onlyReading)
   app.use(machineRoutes(state))
-  app.use('/api', noStore, apiRoutes(state, live, stats), () => {
+  app.use('/api', noStore, apiRoutes(state, live, stats, commands), () => {
     throw new BadRequest('there is no such address in the API', 404)
   })
   servePages(app, web)
@@ -54,11 +56,16 @@ export function createApp({ state, live, stats, log, web }: AppOptions): Express
   return app
 }
 
-/** Commands are not part of this API yet: nothing can be changed through it. */
-const onlyReading: RequestHandler = ({ method }, response, next) => {
-  if (method === 'GET' || method === 'HEAD') return next()
+/** Everything but a person's commands only reads. */
+const onlyReading: RequestHandler = ({ method, path }, response, next) => {
+  if (method === 'GET' || method === 'HEAD' || isCommand(method, path)) return next()
   response.set('allow', 'GET, HEAD')
   throw new BadRequest(`${method}: expected GET`, 405)
+}
+
+function isCommand(method: string, path: string): boolean {
+  if (method === 'POST') return path === '/api/silences' || /^\/api\/alerts\/[^/]+\/(acknowledge|note)$/.test(path)
+  return method === 'DELETE' && /^\/api\/(silences\/(?!preview$)[^/]+|alerts\/[^/]+\/acknowledge)$/.test(path)
 }
 
 const noStore: RequestHandler = (_request, response, next) => {
@@ -66,7 +73,7 @@ const noStore: RequestHandler = (_request, response, next) => {
   next()
 }
 
-const pages = ['/', '/rules', '/rules/:name', '/dashboards', '/dashboards/:name', '/mailbox']
+const pages = ['/', '/silences', '/rules', '/rules/:name', '/dashboards', '/dashboards/:name', '/mailbox']
 
 function servePages(app: Express, web: string | undefined): void {
   if (web === undefined) {

@@ -1,5 +1,6 @@
 /**
- * Dashboards: the console. Live pages and the API over what the bus says; it decides nothing and writes nothing.
+ * Dashboards: the console. Live pages and the API over what the bus says; it decides nothing,
+ * and writes nothing but what a person commands.
  */
 import fs from 'node:fs'
 import http from 'node:http'
@@ -33,10 +34,12 @@ export async function startDashboards(config: Config, context: Context): Promise
     }
   }
   load(config)
+  let tokens = config.dashboards.tokens
+  const commands = { bus, clock, stats, log, tokens: () => tokens }
   const web = builtPages()
   if (web === undefined) log.warn('the browser part is missing; "npm run prepare" builds it')
-  const server = await listen(config.dashboards.listen, createApp({ state, live, stats, log, web }))
-  warnWhenOpen(config.dashboards.listen, log)
+  const server = await listen(config.dashboards.listen, createApp({ state, live, stats, log, web, commands }))
+  warnWhenOpen(config.dashboards, log)
   const onAlert = () => {
     state.alertsChanged()
     live.alertsChanged()
@@ -50,6 +53,7 @@ export async function startDashboards(config: Config, context: Context): Promise
   return {
     async reload(changed) {
       load(changed)
+      tokens = changed.dashboards.tokens
     },
     async stop() {
       status.unsubscribe()
@@ -78,9 +82,10 @@ function listen({ host, port }: HostPort, handler: http.RequestListener): Promis
   })
 }
 
-function warnWhenOpen({ host, port }: HostPort, log: Context['log']): void {
+function warnWhenOpen({ listen: { host, port }, tokens }: Config['dashboards'], log: Context['log']): void {
   if (host === 'localhost' || host === '::1' || host.startsWith('127.')) return
-  log.warn(`the console listens on ${host}:${port} without tokens: whoever reaches it reads everything`)
+  const commanders = tokens ? 'and reading needs no token' : 'without tokens'
+  log.warn(`the console listens on ${host}:${port} ${commanders}: whoever reaches it reads everything`)
 }
 
 function closed(server: http.Server): Promise<void> {

@@ -29,6 +29,7 @@ export class ConsoleMemory {
   readonly #stats: Stats
   readonly #clock: Clock
   #turnEndsMs = 0
+  #alertsReader: Reader | undefined
 
   constructor(seriesMax: number, clock: Clock, stats: Stats) {
     this.#stats = stats
@@ -54,8 +55,9 @@ export class ConsoleMemory {
       this.status.hear(status, clock.now())
       if (status.engine) this.rules.hear(status.engine)
     })
+    this.#alertsReader = bus.readLog('alerts-log', 'first', (entry) => this.#hearAlert(entry, onAlert), trouble)
     const readers: Reader[] = [
-      bus.readLog('alerts-log', 'first', (entry) => this.#hearAlert(entry, onAlert), trouble),
+      this.#alertsReader,
       bus.readLog('engine-log', 'first', (entry) => this.#hearEngine(entry), trouble),
     ]
     const replayed = Promise.all(readers.map((reader) => reader.caughtUp()))
@@ -63,6 +65,13 @@ export class ConsoleMemory {
     await Promise.race([replayed, sleep(waitForReplayMs, clock, patience.signal)])
     patience.abort()
     return async () => void (await Promise.all([statuses, ...readers].map((reader) => reader.stop())))
+  }
+
+  /** Resolves when everything said so far on alerts-log has been heard, at the latest after `limitMs`. */
+  async heardAlerts(limitMs: number): Promise<void> {
+    const patience = new AbortController()
+    await Promise.race([this.#alertsReader?.caughtUp(), sleep(limitMs, this.#clock, patience.signal)])
+    patience.abort()
   }
 
   #hearEngine(entry: LogEntry): Promise<void> | undefined {
@@ -83,6 +92,9 @@ export class ConsoleMemory {
       this.rules.learn(entry.message)
       if (this.alerts.hear(entry.message)) onAlert()
     }
+    if (entry.kind === 'decisions') this.alerts.hearDecisions(entry.message.decisions)
+    if (entry.kind === 'commands' && this.alerts.hearCommand(entry.message)) onAlert()
+    if (entry.kind === 'clock' && this.alerts.hearTime(entry.message.nowMs)) onAlert()
     return this.#takeTurns()
   }
 

@@ -1,12 +1,16 @@
-/** Routes: the API. Everything here only reads; each answer is JSON unless said otherwise. */
+/** Routes: the API. Everything here only reads (see command-routes.ts); each answer is JSON unless said otherwise. */
 import { Router } from 'express'
 import type { Stats } from '../runtime/stats.ts'
+import { filterOf } from './alert-filter.ts'
+import { endedShownMax, firingShownMax } from './alert-memory.ts'
 import { cepmonAlerts } from './cepmon.ts'
+import { type CommandOptions, commandRoutes } from './command-routes.ts'
 import type { ConsoleState } from './console-state.ts'
 import type { Live } from './live.ts'
+import { openApi } from './openapi.ts'
 import { metricsText } from './prometheus.ts'
 import { queryGently } from './query.ts'
-import { BadRequest, rangeOf, targetsOf, textOf } from './request.ts'
+import { BadRequest, type Query, rangeOf, targetsOf, textOf } from './request.ts'
 import type { TargetView } from './view.ts'
 
 /** What other programs ask for: health, readiness, Prometheus, cepmon's plugin. */
@@ -32,11 +36,15 @@ export function machineRoutes(state: ConsoleState): Router {
   return router
 }
 
-export function apiRoutes(state: ConsoleState, live: Live, stats: Stats): Router {
+export function apiRoutes(state: ConsoleState, live: Live, stats: Stats, commands: CommandOptions): Router {
   const router = Router()
+  router.use(commandRoutes(state, commands))
   router.use(alertAndRuleRoutes(state))
   router.use(graphRoutes(state))
   router.use(mailboxRoutes(state))
+  router.get('/openapi.json', (_request, response) => {
+    response.json(openApi)
+  })
   router.get('/status', (_request, response) => {
     const engine = state.memory.status.engine()
     const problem = engine?.rulesProblem
@@ -62,8 +70,9 @@ function targetTexts(state: ConsoleState, dashboard: string): string[] {
 
 function alertAndRuleRoutes(state: ConsoleState): Router {
   const router = Router()
-  router.get('/alerts', (_request, response) => {
-    response.json({ alerts: state.alerts(), firing: state.memory.alerts.count(), outlook: state.heartbeat().outlook })
+  router.get('/alerts', ({ query }, response) => {
+    const { alerts, total } = state.memory.alerts.search(filterOf(query), limitOf(query))
+    response.json({ alerts, total, firing: state.memory.alerts.count(), outlook: state.heartbeat().outlook })
   })
   router.get('/rules', (_request, response) => {
     const problem = state.memory.status.engine()?.rulesProblem
@@ -79,6 +88,16 @@ function alertAndRuleRoutes(state: ConsoleState): Router {
     response.json({ ...detail, graph, events: state.events(fromMs, untilMs) })
   })
   return router
+}
+
+const alertsAskedMax = 50_000
+
+function limitOf(query: Query): number {
+  const text = textOf(query, 'limit')
+  if (text === undefined) return firingShownMax + endedShownMax
+  const limit = Number(text)
+  if (Number.isInteger(limit) && limit > 0 && limit <= alertsAskedMax) return limit
+  throw new BadRequest(`limit: expected a number from 1 to ${alertsAskedMax}, got "${text.slice(0, 40)}"`)
 }
 
 function graphRoutes(state: ConsoleState): Router {

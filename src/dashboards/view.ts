@@ -2,6 +2,7 @@
  * Views: the JSON that the API answers and the stream carries. The browser part imports these types and nothing else of
  * the server.
  */
+import type { Decision } from '../model/decision.ts'
 import type { Level } from '../model/transition.ts'
 
 export interface AlertView {
@@ -31,6 +32,64 @@ export interface AlertView {
   partial?: { alive: number; known: number }
   runbook?: string
   tags: Readonly<Record<string, string>>
+  /** Somebody has it in hand. */
+  acknowledged?: AcknowledgementView
+  /** The silence that mutes it now. */
+  silenced?: { id: string; by: string; untilMs: number }
+  noteCount?: number
+}
+
+export interface AcknowledgementView {
+  by: string
+  atMs: number
+  note: string
+  /** Stays when the alert worsens. */
+  sticky: boolean
+  untilMs?: number
+}
+
+export interface NoteView {
+  id: string
+  by: string
+  atMs: number
+  text: string
+}
+
+/** One alert with its history; decisions, transitions and receipts are the newest first. */
+export interface AlertDetailView {
+  alert: AlertView
+  notes: readonly NoteView[]
+  decisions: readonly Decision[]
+  transitions: readonly TransitionView[]
+  receipts: readonly ReceiptView[]
+}
+
+export interface SilenceView {
+  id: string
+  by: string
+  atMs: number
+  /** Patterns by name. */
+  matchers: Readonly<Record<string, string>>
+  reason: string
+  startsMs: number
+  endsMs: number
+  quietMs?: number
+  state: 'waiting' | 'active' | 'ended'
+  endedMs?: number
+  endedWhy?: string
+  /** Firing alerts that it matches now. */
+  hides: number
+}
+
+/** Who did what. */
+export interface AuditView {
+  id: string
+  kind: string
+  by: string
+  atMs: number
+  arguments: Readonly<Record<string, unknown>>
+  /** Why it changed nothing. */
+  refused?: string
 }
 
 /** How much of the truth the console can see: `quiet` is only said when everything is seen. */

@@ -3,6 +3,7 @@
  */
 import type { ChecksMessage } from './check.ts'
 import type { Command } from './command.ts'
+import type { DecisionsMessage } from './decision.ts'
 import type { Claim, Receipt } from './delivery.ts'
 import type { EventMessage } from './event.ts'
 import type { MetricsMessage } from './metric.ts'
@@ -22,6 +23,7 @@ export interface Messages {
   commands: Command
   claims: Claim
   receipts: Receipt
+  decisions: DecisionsMessage
   status: Status
 }
 
@@ -39,6 +41,7 @@ export type Key =
   | `commands.${string}`
   | 'claims'
   | 'receipts'
+  | 'decisions'
   | `status.${string}`
 
 export type KindOf<K extends Key> = K extends `${infer Prefix extends Kind}.${string}`
@@ -65,6 +68,7 @@ const kinds: ReadonlySet<string> = new Set<Kind>([
   'commands',
   'claims',
   'receipts',
+  'decisions',
   'status',
 ])
 
@@ -73,7 +77,7 @@ export type LogName = 'engine-log' | 'alerts-log'
 
 export const logKinds: Readonly<Record<LogName, readonly Kind[]>> = {
   'engine-log': ['metrics', 'checks', 'events', 'markers', 'clock', 'rules'],
-  'alerts-log': ['transitions', 'commands', 'claims', 'receipts', 'clock'],
+  'alerts-log': ['transitions', 'commands', 'claims', 'receipts', 'decisions', 'clock'],
 }
 
 /**

@@ -146,6 +146,8 @@ const webhook = z.strictObject({
   url: z.url({ protocol: /^https?$/ }),
   secret: z.string().min(1).optional(),
   timeout: duration.prefault('10s'),
+  /** The body: our own, or the one that Alertmanager posts to its webhooks. */
+  format: z.enum(['tocsin', 'alertmanager']).optional(),
 })
 
 const receiver = z.union([z.strictObject({ email }), z.strictObject({ webhook })])
@@ -180,6 +182,16 @@ const dashboards = z.strictObject({
   files: paths('dashboards/'),
   /** A mail sink whose JSON list of mails the console shows (the demo's). */
   mailbox: z.url().optional(),
+  /** Who may command, by name; without any, callers on this machine may. Reading needs none. */
+  tokens: z
+    .record(
+      z.string().regex(/^[A-Za-z0-9_.@-]+$/, { error: 'expected a name such as ann' }),
+      z.strictObject({
+        token: z.string().min(16, { error: 'expected a token of at least 16 characters' }),
+        role: z.enum(['viewer', 'responder', 'admin']),
+      }),
+    )
+    .optional(),
 })
 
 const schema = z.strictObject({

@@ -4,6 +4,9 @@
  *     given: '0s  crit verifier          a transition of group verifier; more words: hidden, blind, rule=…, remind=…
  *             5s  ok verifier
  *             6s  oncall dead            from here on what goes to oncall ends as a dead letter (or: delivered, silent)
+ *             6s  ack verifier          ann acknowledges it; more words: for=1h, sticky (or: unack, note)
+ *             6s  silence s1 for=1h rule=a*   a silence of id s1; more words: in=5s (when it starts), quiet=1m, patterns
+ *             9s  expire s1
  *             7s  restart                the state is saved, and read back from the database'
  *     told:  '0s  firing oncall: verifier
  *             5s  resolved oncall: verifier'
@@ -18,8 +21,10 @@ import { expect, test } from 'vitest'
 import { step } from '../../src/alerts/decide.ts'
 import { isOpen, type Notification } from '../../src/alerts/notification.ts'
 import type { Routing } from '../../src/alerts/route.ts'
-import { type AlertsState, type Changes, type Decision, emptyAlertsState, noChanges } from '../../src/alerts/state.ts'
+import { type AlertsState, type Changes, emptyAlertsState, noChanges } from '../../src/alerts/state.ts'
 import { openStore } from '../../src/alerts/store.ts'
+import type { ArgumentValue, Command } from '../../src/model/command.ts'
+import type { Decision } from '../../src/model/decision.ts'
 import { parseDuration } from '../../src/model/duration.ts'
 import type { LogEntry } from '../../src/model/message.ts'
 import type { Level, Transition } from '../../src/model/transition.ts'
@@ -84,12 +89,17 @@ export class Play {
   row(words: string[], atMs: number): void {
     const [first, second, ...more] = words as [string, string, ...string[]]
     if (first === 'restart') this.#restart()
+    else if (commandWords.includes(first)) this.command(commandOf(words, startMs + atMs), atMs)
     else if (second === 'dead' || second === 'delivered' || second === 'silent') this.#fates.set(first, second)
     else this.transition(transition(first as Level, startMs + atMs, givenBy(second, more)), atMs)
   }
 
   transition(message: Transition, atMs: number): void {
     this.#step({ kind: 'transitions', key: `transitions.${message.rule}`, message }, atMs)
+  }
+
+  command(message: Command, atMs: number): void {
+    this.#step({ kind: 'commands', key: `commands.${message.kind}`, message }, atMs)
   }
 
   tick(atMs: number): void {
@@ -145,9 +155,16 @@ export class Play {
   }
 }
 
-export function everything({ book, bursts, notifications }: AlertsState) {
+export function everything({ book, bursts, notifications, handling: { silences, care } }: AlertsState) {
+  const handling = { ...noChanges().handling, silences: new Set(silences.keys()), care: new Set(care.keys()) }
   const fingerprints = new Set([...book.firing.keys(), ...book.ended.keys()])
-  return { ...noChanges(), fingerprints, bursts: new Set(bursts.keys()), notifications: new Set(notifications.keys()) }
+  return {
+    ...noChanges(),
+    handling,
+    fingerprints,
+    bursts: new Set(bursts.keys()),
+    notifications: new Set(notifications.keys()),
+  }
 }
 
 function described({ kind, receiver, alerts, moreCount }: Notification): string {
@@ -165,6 +182,31 @@ function givenBy(group: string, words: readonly string[]): Given {
     if (name === 'remind') given.remindMs = durationOf(value)
   }
   return given
+}
+
+const commandWords: readonly string[] = ['ack', 'unack', 'note', 'silence', 'expire']
+
+/** The command that a row stands for; by ann, with an id made of the row. */
+function commandOf([word, about = '', ...more]: string[], atMs: number): Command {
+  const named = Object.fromEntries(more.map((pair) => pair.split('=') as [string, string]))
+  const { for: lasts, in: later, quiet, rule = 'http_5xx_spike', ...patterns } = named
+  const given = (kind: string, args: Record<string, ArgumentValue>, id = `${word} ${about} ${atMs}`): Command => {
+    return { id, kind, by: 'ann', atMs, arguments: args }
+  }
+  const fingerprint = `${rule}/${about}`
+  const untilMs = lasts === undefined ? undefined : atMs + durationOf(lasts)
+  if (word === 'ack') {
+    const args = { fingerprint, sticky: more.includes('sticky'), ...(untilMs !== undefined && { untilMs }) }
+    return given('acknowledge', args)
+  }
+  if (word === 'unack') return given('unacknowledge', { fingerprint })
+  if (word === 'note') return given('note', { fingerprint, text: 'looking' })
+  if (word === 'expire') return given('expire', { silence: about })
+  const startsMs = atMs + (later === undefined ? 0 : durationOf(later))
+  const endsMs = startsMs + durationOf(lasts ?? '1h')
+  const more2 = quiet === undefined ? {} : { quietMs: durationOf(quiet) }
+  const matchers = { ...(named.rule !== undefined && { rule: named.rule }), ...patterns }
+  return given('silence', { matchers, reason: 'deploy', startsMs, endsMs, ...more2 }, about)
 }
 
 function durationOf(text: string): number {

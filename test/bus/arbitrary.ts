@@ -130,6 +130,21 @@ const messages = {
     },
   ),
   commands: fc.record({ id: text, kind: text, by: text, atMs: milliseconds, arguments: tags }),
+  decisions: fc.record({
+    by: text,
+    decisions: fc.array(
+      fc.record({
+        atMs: milliseconds,
+        fingerprint: text,
+        transition: text,
+        change: fc.constantFrom('raised', 'ended', 'command'),
+        notify: fc.boolean(),
+        reason: text,
+        receivers: fc.array(text, { maxLength: 3 }),
+      }),
+      { maxLength: 3 },
+    ),
+  }),
   claims: fc.record(attempt),
   receipts: fc.record({
     ...attempt,

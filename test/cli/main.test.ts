@@ -21,7 +21,7 @@ describe('help', () => {
   test('lists the commands, and each command tells its own', async () => {
     const { exitCode, output } = await runTocsin(['--help'])
     expect(exitCode).toBe(0)
-    for (const command of ['up', 'run', 'config', 'rules', 'alerts', 'notify']) {
+    for (const command of ['up', 'run', 'config', 'rules', 'alerts', 'ack', 'silence', 'notify']) {
       expect(output).toMatch(new RegExp(`^ {2}${command} `, 'm'))
       const own = await runTocsin([command, '--help'])
       expect(own).toMatchObject({ exitCode: 0, output: expect.stringContaining(`usage: tocsin ${command}`) })

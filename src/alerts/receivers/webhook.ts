@@ -1,7 +1,7 @@
 /**
  * Webhook: notifications as JSON by HTTP POST, signed.
  *
- * The body is described by `WebhookBody`; `version` grows when a field changes its meaning, new fields may come at any
+ * The body is described by `WebhookBody` (with `format: alertmanager` it is Alertmanager's, see alertmanager.ts); `version` grows when a field changes its meaning, new fields may come at any
  * time. Headers:
  *
  *     Idempotency-Key, X-Tocsin-Delivery    the same at every attempt: whoever honours it hears each thing once
@@ -19,6 +19,7 @@ import { type Clock, formatIso } from '../../runtime/clock.ts'
 import type { WebhookReceiver } from '../../runtime/config.ts'
 import { strikeSecrets } from '../../runtime/secrets.ts'
 import type { Notification, NotificationKind, ToldAlert } from '../notification.ts'
+import { alertmanagerBody } from './alertmanager.ts'
 import { type Delivery, detailCharactersMax, type Receiver, shortened } from './receiver.ts'
 import { consoleLink, oneLine, wording } from './wording.ts'
 
@@ -76,7 +77,11 @@ export function openWebhook(config: WebhookReceiver, options: WebhookOptions): R
   return {
     send: async (notification, signal) => {
       const sendMs = options.clock.now()
-      const body = Buffer.from(JSON.stringify(webhookBody(notification, options.consoleUrl, sendMs)))
+      const written =
+        config.format === 'alertmanager'
+          ? alertmanagerBody(notification, options.consoleUrl)
+          : webhookBody(notification, options.consoleUrl, sendMs)
+      const body = Buffer.from(JSON.stringify(written))
       const headers = { ...headersOf(notification), ...signature(body, config.secret, sendMs) }
       return post(config.url, { agent, headers, body, signal })
     },

@@ -25,6 +25,9 @@ const text: Check = (value, where) => (typeof value === 'string' ? undefined : e
 const number: Check = (value, where) => (typeof value === 'number' ? undefined : expected('a number', value, where))
 const flag: Check = (value, where) => (typeof value === 'boolean' ? undefined : expected('true or false', value, where))
 
+/** What it is, is checked by whoever reads it. */
+const any: Check = () => undefined
+
 function oneOf(...allowed: readonly string[]): Check {
   const what = allowed.map((one) => `"${one}"`).join(' or ')
   return (value, where) => (allowed.includes(value as string) ? undefined : expected(what, value, where))
@@ -136,7 +139,27 @@ const shapes: { readonly [K in Exclude<Kind, 'metrics'>]: Check } = {
     remindMs: optional(number),
     tags: mapping(text),
   }),
-  commands: object<Messages['commands']>({ id: text, kind: text, by: text, atMs: number, arguments: mapping(text) }),
+  commands: object<Messages['commands']>({
+    id: text,
+    kind: text,
+    by: text,
+    atMs: number,
+    arguments: mapping(any),
+  }),
+  decisions: object<Messages['decisions']>({
+    by: text,
+    decisions: list(
+      object<Messages['decisions']['decisions'][number]>({
+        atMs: number,
+        fingerprint: text,
+        transition: text,
+        change: text,
+        notify: flag,
+        reason: text,
+        receivers: list(text),
+      }),
+    ),
+  }),
   claims: object<Messages['claims']>({ key: text, receiver: text, attempt: number, by: text, atMs: number }),
   receipts: object<Messages['receipts']>({
     key: text,

@@ -1,16 +1,21 @@
 /** One alert as a line of the home page. */
 import type { AlertView } from '../view.ts'
 import { Link, ruleHref } from './address.tsx'
+import { AlertActions } from './alert-actions.tsx'
 import { Level } from './level.tsx'
 import { Lasted, Since } from './relative.tsx'
 import { Runbook } from './runbook.tsx'
 import { Sparkline } from './sparkline.tsx'
+import { clockTime } from './time.ts'
 
 export function AlertRow({ alert, value }: { alert: AlertView; value: string | undefined }) {
   const { rule, groupKey, level, say, reason, blind, nodata, hidden, runbook, tags } = alert
   const isUnseen = blind || nodata
+  const isHandled = alert.acknowledged !== undefined || alert.silenced !== undefined
   return (
-    <li class={`alert ${isUnseen ? 'alert-unseen' : `alert-${level}`}${hidden ? ' alert-hidden' : ''}`}>
+    <li
+      class={`alert ${isUnseen ? 'alert-unseen' : `alert-${level}`}${hidden ? ' alert-hidden' : ''}${isHandled ? ' alert-handled' : ''}`}
+    >
       <div class="alert-level">
         <Level state={level} />
       </div>
@@ -35,6 +40,7 @@ export function AlertRow({ alert, value }: { alert: AlertView; value: string | u
             </span>
           ))}
         </p>
+        <AlertActions alert={alert} />
       </div>
       <Sparkline values={alert.values} threshold={alert.threshold} />
       <div class="alert-value">
@@ -61,9 +67,20 @@ export function Group({ alert: { group, groupKey } }: { alert: Pick<AlertView, '
   )
 }
 
-function Flags({ alert: { hidden, blind, nodata, partial } }: { alert: AlertView }) {
+function Flags({ alert: { hidden, blind, nodata, partial, acknowledged, silenced } }: { alert: AlertView }) {
   return (
     <>
+      {acknowledged && (
+        <span class="flag flag-handled">
+          acknowledged by {acknowledged.by}
+          {acknowledged.note && `: ${acknowledged.note}`}
+        </span>
+      )}
+      {silenced && (
+        <span class="flag flag-handled">
+          silenced by {silenced.by} until {clockTime(silenced.untilMs)}
+        </span>
+      )}
       {blind && <span class="flag">blind: its sources are dead</span>}
       {nodata && <span class="flag">no data</span>}
       {hidden && <span class="flag">explained by another alert</span>}

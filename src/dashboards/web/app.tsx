@@ -6,6 +6,7 @@ import { HomePage } from './home-page.tsx'
 import { MailboxPage } from './mailbox-page.tsx'
 import { RulePage } from './rule-page.tsx'
 import { RulesPage } from './rules-page.tsx'
+import { SilencesPage } from './silences-page.tsx'
 import { useStreamOf, watchOver } from './stream.ts'
 
 watchOver()
@@ -26,6 +27,7 @@ function Page({ section, name }: { section: string; name: string | undefined }) 
   if (section === 'dashboards') {
     return name === undefined ? <DashboardsPage /> : <DashboardPage key={name} name={name} />
   }
+  if (section === 'silences') return <SilencesPage />
   return section === 'mailbox' ? <MailboxPage /> : <HomePage />
 }
 

@@ -1,5 +1,7 @@
 /** Home: what fires, what ended lately, and whether silence may be believed. */
+import { useState } from 'preact/hooks'
 import type { AlertView, HeartbeatView, OutlookView } from '../view.ts'
+import { AcknowledgeDialog } from './acknowledge-dialog.tsx'
 import { AlertRow, EndedRow } from './alert-row.tsx'
 import { plural } from './format.ts'
 import { PipelineStrip } from './pipeline.tsx'
@@ -48,6 +50,7 @@ function Firing({ alerts, heartbeat, known }: { alerts: AlertView[]; heartbeat: 
           {crit + warn === 0 && `${hidden} hidden`}
         </h1>
         <Unseen outlook={heartbeat.outlook} />
+        <AcknowledgeMany alerts={alerts} />
       </div>
       <ul class="alerts">
         {alerts.map((alert) => (
@@ -56,6 +59,21 @@ function Firing({ alerts, heartbeat, known }: { alerts: AlertView[]; heartbeat: 
       </ul>
       {left > 0 && <p class="quiet-text">{left} more fire and are not listed; see the rules.</p>}
     </section>
+  )
+}
+
+/** All that nobody has in hand, at once. */
+function AcknowledgeMany({ alerts }: { alerts: readonly AlertView[] }) {
+  const [open, setOpen] = useState<readonly AlertView[] | undefined>(undefined)
+  const unhandled = alerts.filter(({ hidden, acknowledged, silenced }) => !hidden && !acknowledged && !silenced)
+  if (unhandled.length < 2 && !open) return null
+  return (
+    <span class="actions">
+      <button type="button" onClick={() => setOpen(unhandled)}>
+        Acknowledge {unhandled.length} …
+      </button>
+      {open && <AcknowledgeDialog alerts={open} onClose={() => setOpen(undefined)} />}
+    </span>
   )
 }
 

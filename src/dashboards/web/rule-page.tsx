@@ -1,7 +1,8 @@
 /** One rule: what it says, what it sees now, its graph, what happened and who was told. */
 import { useEffect, useState } from 'preact/hooks'
-import type { EventView, GroupView, RuleDetailView, RuleGraphView, RuleView } from '../view.ts'
+import type { AlertView, EventView, GroupView, RuleDetailView, RuleGraphView, RuleView } from '../view.ts'
 import { setQuery, useAddress } from './address.tsx'
+import { AlertActions } from './alert-actions.tsx'
 import { useApi } from './fetch.ts'
 import { formatNumber, unitOf } from './format.ts'
 import { Graph } from './graph.tsx'
@@ -54,7 +55,7 @@ export function RulePage({ name }: { name: string }) {
       )}
       <Sentences told={told} file={now.rule.file} />
       <RuleGraph name={name} range={range} wanted={wanted} now={now} />
-      <GroupTable groups={now.groups} total={now.rule.groupCount} wanted={wanted} />
+      <GroupTable rule={name} groups={now.groups} total={now.rule.groupCount} wanted={wanted} />
       <div class="columns">
         <TransitionList transitions={told.transitions} wanted={wanted} />
         <ReceiptList receipts={told.receipts} wanted={wanted} />
@@ -146,13 +147,16 @@ function newestPart(
 }
 
 interface GroupTableProps {
+  rule: string
   groups: readonly GroupView[]
   total: number
   wanted: string | undefined
 }
 
-function GroupTable({ groups, total, wanted }: GroupTableProps) {
+function GroupTable({ rule, groups, total, wanted }: GroupTableProps) {
   const pick = (key: string) => setQuery({ group: key === wanted ? undefined : key })
+  const firing = [...useKnown().alerts.values()].filter((alert) => alert.rule === rule && alert.state === 'firing')
+  const alerts = new Map(firing.map((alert) => [alert.groupKey, alert]))
   return (
     <section aria-labelledby="groups">
       <h2 id="groups">Groups</h2>
@@ -167,12 +171,24 @@ function GroupTable({ groups, total, wanted }: GroupTableProps) {
             <b class="group-value">{group.state === 'blind' ? '–' : group.text || '–'}</b>
             <span class="group-note">
               <GroupNote group={group} />
+              <GroupActions alert={alerts.get(group.key)} />
             </span>
           </li>
         ))}
       </ul>
       {total > groups.length && <p class="quiet-text">and {total - groups.length} more, all calmer than these</p>}
     </section>
+  )
+}
+
+function GroupActions({ alert }: { alert: AlertView | undefined }) {
+  if (!alert) return null
+  return (
+    <>
+      {alert.acknowledged && `acknowledged by ${alert.acknowledged.by} `}
+      {alert.silenced && `silenced by ${alert.silenced.by} `}
+      <AlertActions alert={alert} />
+    </>
   )
 }
 

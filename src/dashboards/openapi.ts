@@ -1,0 +1,183 @@
+/** OpenAPI: the API described for programs; test/dashboards/openapi.test.ts keeps it true. */
+
+type Shape = Readonly<Record<string, unknown>>
+
+const text: Shape = { type: 'string' }
+const flag: Shape = { type: 'boolean' }
+const time: Shape = { type: 'integer', description: 'epoch milliseconds' }
+const span: Shape = { type: 'string', description: 'a duration such as 2h' }
+const object = (properties: Shape, required: readonly string[] = []): Shape => ({
+  type: 'object',
+  properties,
+  required,
+})
+const list = (items: Shape): Shape => ({ type: 'array', items })
+const patterns: Shape = {
+  type: 'object',
+  additionalProperties: text,
+  description: 'patterns by name: rule, severity, group, kept names, tags; * stands for any text',
+}
+
+const json = (schema: Shape): Shape => ({ content: { 'application/json': { schema } } })
+const refused = { description: 'refused, with the reason', ...json({ $ref: '#/components/schemas/Error' }) }
+const answer = (schema: Shape, code = '200'): Shape => ({
+  [code]: { description: 'as asked', ...json(schema) },
+  '4XX': refused,
+})
+const parameter = (name: string, place: 'path' | 'query', description: string): Shape => ({
+  name,
+  in: place,
+  required: place === 'path',
+  description,
+  schema: text,
+})
+const get = (summary: string, schema: Shape, parameters: readonly Shape[] = []): Shape => ({
+  get: { summary, parameters, responses: answer(schema) },
+})
+const command = (summary: string, body: Shape | undefined, schema: Shape, more: Shape = {}): Shape => ({
+  summary,
+  security: [{}, { token: [] }],
+  ...(body && { requestBody: { required: true, ...json(body) } }),
+  responses: { ...answer(schema), '503': { ...refused, description: 'the bus does not take it' } },
+  ...more,
+})
+
+const fingerprint = parameter('fingerprint', 'path', 'rule/group, percent-encoded')
+const detail: Shape = { $ref: '#/components/schemas/AlertDetail' }
+const silence: Shape = object({ silence: { $ref: '#/components/schemas/Silence' } })
+const anything: Shape = { type: 'object' }
+const by = { ...text, description: 'who asks, where no tokens are configured' }
+const ranges = [parameter('from', 'query', 'such as -15m'), parameter('until', 'query', 'such as now')]
+
+const paths = {
+  '/api/alerts': get(
+    'Alerts: all that fire, the gravest first, then what ended lately',
+    object({ alerts: list({ $ref: '#/components/schemas/Alert' }), total: { type: 'integer' }, firing: anything }),
+    [
+      parameter('state', 'query', 'firing, acknowledged, silenced, unhandled, resolved, forgotten or all'),
+      parameter('rule', 'query', 'a pattern'),
+      parameter('group', 'query', 'a pattern of the group key, or name=pattern'),
+      parameter('tag', 'query', 'name=pattern'),
+      parameter('text', 'query', 'words in rule, group, sentence or reason'),
+      parameter('limit', 'query', 'at most so many; 600 by default'),
+    ],
+  ),
+  '/api/alerts/{fingerprint}': get('One alert, its history and why who was told', detail, [fingerprint]),
+  '/api/alerts/{fingerprint}/acknowledge': {
+    parameters: [fingerprint],
+    post: command('Acknowledge', object({ note: text, sticky: flag, for: span, by }), detail),
+    delete: command('Take the acknowledgement back', undefined, detail),
+  },
+  '/api/alerts/{fingerprint}/note': {
+    parameters: [fingerprint],
+    post: command('Add a note', object({ text, by }, ['text']), detail),
+  },
+  '/api/silences': {
+    ...get(
+      'Silences: in force or to come, then ended ones',
+      object({ silences: list({ $ref: '#/components/schemas/Silence' }) }),
+    ),
+    post: command(
+      'Silence',
+      object(
+        {
+          matchers: patterns,
+          reason: text,
+          for: span,
+          startsMs: time,
+          endsMs: time,
+          endWhenQuiet: {},
+          confirm: flag,
+          by,
+        },
+        ['matchers', 'reason'],
+      ),
+      silence,
+      {
+        responses: {
+          ...answer(silence, '201'),
+          '409': { ...refused, description: 'everything, or crit for over a week: needs confirm' },
+          '503': { ...refused, description: 'the bus does not take it' },
+        },
+      },
+    ),
+  },
+  '/api/silences/preview': get(
+    'What a silence would hide now',
+    object({ total: { type: 'integer' }, isEverything: flag, alerts: list({ $ref: '#/components/schemas/Alert' }) }),
+    [parameter('match', 'query', 'name=pattern, any number of times')],
+  ),
+  '/api/silences/{id}': {
+    parameters: [parameter('id', 'path', 'the id of the silence')],
+    delete: command('End a silence', undefined, silence),
+  },
+  '/api/audit': get('Who did what, the newest first', object({ commands: list(anything) })),
+  '/api/rules': get('Rules and how they are', object({ rules: list(anything) })),
+  '/api/rules/{name}': get('One rule, its groups and its graph', anything, [
+    parameter('name', 'path', 'the rule'),
+    parameter('group', 'query', 'the group to show first'),
+    ...ranges,
+  ]),
+  '/api/dashboards': get('Dashboards', object({ dashboards: list(anything), problems: list(text) })),
+  '/api/dashboards/{name}': get('One dashboard', anything, [parameter('name', 'path', 'the dashboard')]),
+  '/api/series': get('Values of targets', object({ targets: list(anything) }), [
+    parameter('target', 'query', 'such as rate(web.{process}.5*), any number of times'),
+    ...ranges,
+  ]),
+  '/api/mailbox': get('Mails of the configured mail sink', object({ mails: list(anything) })),
+  '/api/mailbox/{id}/html': get('The HTML of a mail', text, [parameter('id', 'path', 'the mail')]),
+  '/api/status': get('Parts, sources and what can be seen', anything),
+  '/api/stream': get('Server-sent events', text, [
+    parameter('rule', 'query', 'also tell of this rule'),
+    parameter('dashboard', 'query', 'also tell of this dashboard'),
+    parameter('target', 'query', 'also tell of these targets'),
+  ]),
+  '/api/openapi.json': get('This description', anything),
+}
+
+const who = { by: text, atMs: time }
+
+const schemas = {
+  Error: object({ error: text }, ['error']),
+  Alert: object(
+    {
+      ...{ id: text, fingerprint: text, rule: text, groupKey: text, say: text, reason: text, text },
+      state: { enum: ['firing', 'resolved', 'forgotten'] },
+      level: { enum: ['warn', 'crit'] },
+      ...{ sinceMs: time, endedMs: time, hidden: flag, blind: flag, nodata: flag, tags: patterns },
+      acknowledged: object({ ...who, note: text, sticky: flag, untilMs: time }),
+      silenced: object({ id: text, by: text, untilMs: time }),
+    },
+    ['id', 'fingerprint', 'state', 'level', 'rule', 'groupKey'],
+  ),
+  AlertDetail: object(
+    {
+      alert: { $ref: '#/components/schemas/Alert' },
+      notes: list(object({ id: text, ...who, text })),
+      decisions: list(object({ atMs: time, change: text, notify: flag, reason: text, receivers: list(text) })),
+      transitions: list(anything),
+      receipts: list(anything),
+    },
+    ['alert', 'notes', 'decisions', 'transitions', 'receipts'],
+  ),
+  Silence: object(
+    {
+      ...{ id: text, ...who, matchers: patterns, reason: text, startsMs: time, endsMs: time, endedMs: time },
+      state: { enum: ['waiting', 'active', 'ended'] },
+      ...{ endedWhy: text, quietMs: { type: 'integer' }, hides: { type: 'integer' } },
+    },
+    ['id', 'by', 'matchers', 'reason', 'startsMs', 'endsMs', 'state', 'hides'],
+  ),
+}
+
+export const openApi = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Tocsin',
+    version: '1',
+    description:
+      'The console reads for anybody who reaches it. Commands need JSON and, where tokens are configured, a bearer token of role responder or admin.',
+  },
+  paths,
+  components: { schemas, securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+} as const

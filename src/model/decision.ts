@@ -1,0 +1,19 @@
+/** Decision: why a transition, a command or the time did or did not lead to notifications. */
+import type { AlertChange } from './alert.ts'
+
+export interface Decision {
+  /** Log time, epoch ms. */
+  atMs: number
+  fingerprint: string
+  transition: string
+  change: AlertChange | 'remind' | 'unmuted' | 'command'
+  notify: boolean
+  reason: string
+  receivers: readonly string[]
+}
+
+/** What the leading alerts part tells the console of its decisions, gathered. */
+export interface DecisionsMessage {
+  by: string
+  decisions: readonly Decision[]
+}
