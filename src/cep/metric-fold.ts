@@ -85,10 +85,14 @@ export abstract class MetricFold extends MetricCells {
     const share = spanMs / (bucketMs - beforeMs)
     this.bucket[at] = (this.bucket[at] as number) + (share < 1 ? delta * share : delta)
     this.bucket[at + 1] = Math.max(this.bucket[at + 1] as number, 0) + spanMs
+    if (this.spanned.has(input)) return
+    this.spanned.add(input)
     this.seriesSpans.set(group, (this.seriesSpans.get(group) ?? 0) + 1)
   }
 
+  /** How many counters of a group cover time in this bucket, however many samples each sent in it. */
   protected readonly seriesSpans = new Map<number, number>()
+  protected readonly spanned = new Set<number>()
 
   protected foldNumber(group: number, value: number): void {
     const at = group * this.width

@@ -37,6 +37,7 @@ export class MetricLeaf extends MetricCounts {
     for (const group of this.touched) this.pushBucket(group, atMs, coarseMs)
     this.touched.clear()
     this.seriesSpans.clear()
+    this.spanned.clear()
     const isInstant = this.leaf.overMs === 0 && coarseMs > stepMs
     if (isInstant) {
       this.closeInstant(atMs, coarseMs)
