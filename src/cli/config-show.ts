@@ -1,4 +1,5 @@
 /** `tocsin config show`. */
+import fs from 'node:fs'
 import { stringify } from 'yaml'
 import { formatDuration } from '../model/duration.ts'
 import type { Config } from '../runtime/config.ts'
@@ -8,7 +9,12 @@ import type { Outcome } from './print.ts'
 export function configShow(config: Config, { json }: { json?: boolean }): Outcome {
   const { file, written, ...settings } = config
   const shown = readable(settings, [], written)
-  return { exitCode: 0, text: json ? JSON.stringify(shown, null, 2) : `# ${file}\n${stringify(shown)}` }
+  return {
+    exitCode: 0,
+    text: json
+      ? JSON.stringify(shown, null, 2)
+      : `# ${file}${fs.existsSync(file) ? '' : ' is not there: every default'}\n${stringify(shown)}`,
+  }
 }
 
 const durationKeys = new Set(['flushInterval', 'lateness', 'interval', 'checkInterval', 'timeout', 'retention'])
