@@ -7,6 +7,9 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // On a shared CI machine a broker or browser may stand still for seconds. A test that fails is run once more there, and
+    // the summary names it: it is to be mended, not to be got used to.
+    retry: process.env.CI === 'true' ? 1 : 0,
     reporters: ['default', './test/support/summary-reporter.ts'],
   },
 })

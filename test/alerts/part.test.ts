@@ -209,18 +209,18 @@ describe('a receiver that fails', () => {
   test('its problem is in the status, and gone when it takes notifications again', async () => {
     const hook = await hookServer()
     const alerts = await road(hookOnly(hook.url))
-    hook.answer = (_posted, response) => response.writeHead(hook.posts.length < 2 ? 500 : 200).end()
+    let takes = false
+    hook.answer = (_posted, response) => response.writeHead(takes ? 200 : 500).end()
     await alerts.say(transition('crit', nowMs))
     await until(() =>
       alerts.statuses.at(-1)?.problem?.includes('ops does not take notifications: HTTP 500 (1 waiting)'),
     )
+    takes = true
     await until(() => alerts.statuses.at(-1)?.problem === undefined)
-    expect(counters(alerts)).toMatchObject({
-      notifications_sent_total: 1,
-      retries_total: 1,
-      failed_total: 1,
-      firing: 1,
-    })
+    const { retries_total: retries, failed_total: failed, ...others } = counters(alerts)
+    expect(others).toMatchObject({ notifications_sent_total: 1, firing: 1 })
+    expect(retries).toBeGreaterThanOrEqual(1)
+    expect(failed).toBe(retries)
     expect(alerts.logged.filter((line) => / ops (does not take|takes) notifications/.test(line))).toHaveLength(2)
   })
 
