@@ -226,6 +226,7 @@ export class Simulation {
 
   #entry<K extends Envelope['kind']>(kind: K, key: string, message: Messages[K]): LogEntry {
     const offset = this.#offset++
+    // Kind and message belong together by K; the compiler cannot see a union's member in a type parameter.
     return { kind, key, id: `simulation:${offset}`, message, offset } as unknown as LogEntry
   }
 }

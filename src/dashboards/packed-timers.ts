@@ -49,12 +49,12 @@ export class PackedTimers {
     const index = indexOf(this.#ids, id)
     if (index < 0) return undefined
     const at = this.#offsets[index] as number
-    const [count, sum, min, max, n] = this.#numbers.subarray(at, at + head) as unknown as number[]
-    const points = Array.from({ length: n as number }, (_, i) => {
+    const [count = 0, sum = 0, min = 0, max = 0, n = 0] = this.#numbers.subarray(at, at + head)
+    const points = Array.from({ length: n }, (_, i) => {
       const pair = at + head + 2 * i
       return [this.#numbers[pair] as number, this.#numbers[pair + 1] as number] as const
     })
-    return { count, sum, min, max, points } as TimerPoints
+    return { count, sum, min, max, points }
   }
 }
 

@@ -29,7 +29,7 @@ export function parseTarget(text: string): Result<Target, string> {
   if (text.length > targetLengthMax) return err(`a target of ${text.length} characters; at most ${targetLengthMax}`)
   const match = /^\s*([a-z][a-z0-9.]*)\s*\((.*)\)\s*$/s.exec(text)
   if (!match) return err(`expected a function around a path, ${example}, got "${text}"`)
-  const [, how, inner] = match as unknown as [string, string, string]
+  const [, how = '', inner = ''] = match
   const percent = /^p\d{1,2}(\.\d+)?$/.test(how) ? Number(how.slice(1)) : 0
   if (!pools.includes(how) && percent <= 0) {
     return err(`there is no function "${how}"; there are ${pools.join(', ')} and percentiles such as p90`)

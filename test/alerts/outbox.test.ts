@@ -164,7 +164,7 @@ describe('a lane', () => {
     outbox.lead(false)
     await say()
     await until(() => state.notifications.size === 1)
-    const [key] = state.notifications.keys() as unknown as [string]
+    const [key = ''] = state.notifications.keys()
     await bus.publish('claims', { key, receiver: 'oncall', attempt: 1, by: 'another', atMs: startMs })
     await until(() => state.notifications.get(key)?.state === 'claimed')
     outbox.lead(true)

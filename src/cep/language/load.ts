@@ -120,7 +120,9 @@ export function valueInUnit(loaded: LoadedRules, path: string, text: string): nu
   if (!value) return undefined
   if (value.unit === '' && value.per === '') return value.value
   const entry = entryOfSeries(loaded.catalogue, path.startsWith('check:'), busName(path))
-  return convert(value.value, unitOf(value.unit, value.per), unitOfEntry(entry))
+  const [from, to] = [unitOf(value.unit, value.per), unitOfEntry(entry)]
+  const fits = to.isUnknown || (from.time === to.time && from.data === to.data)
+  return fits ? convert(value.value, from, to) : undefined
 }
 
 /** `path[tag=x]` or `metric:path` as the series is called on the bus. */

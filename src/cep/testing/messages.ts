@@ -142,6 +142,7 @@ export class TestLog {
     message: Extract<Envelope, { kind: K }>['message'],
   ): LogEntry {
     const offset = this.#offset++
+    // Kind and message belong together by K; the compiler cannot see a union's member in a type parameter.
     return { kind, key, id: `test:${offset}`, message, offset } as unknown as LogEntry
   }
 }

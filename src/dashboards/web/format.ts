@@ -52,7 +52,7 @@ function digits(value: number): string {
 export function unitOf(value: number | null, text: string): string {
   const match = /^(-?[\d.]+)\s*(%|ms|s|B|\/s|\/m|\/h)$/.exec(text)
   if (!match || value === null) return ''
-  const [, number, suffix] = match as unknown as [string, string, string]
+  const [, number = '', suffix = ''] = match
   if (suffix === '%' && near(Number(number), value * 100)) return 'share'
   return near(Number(number), value) ? suffix : ''
 }

@@ -82,6 +82,7 @@ describe('running a test', () => {
       'given:\n  check:web.x: 1\nexpect: {}',
       '10:24 in test "a test": a check has states: ok, warn, crit, unknown or nothing',
     ],
+    ['given:\n  gauge.x: 4GiB\nexpect: {}', '10:20 in test "a test": 4GiB is not in the unit of gauge.x'],
     [
       'given:\n  rule:other: crit\nexpect: {}',
       '10:11 in test "a test": rule: cannot be given, it follows from what is',
