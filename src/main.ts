@@ -66,7 +66,7 @@ async function main(argv: string[]): Promise<Outcome> {
     return { exitCode: name === '' && !flags.help ? 2 : 0, text: usage[words[0] ?? ''] ?? (usage[''] as string) }
   const command = commands[name]
   if (!command) return misuse(`there is no command "${name}"`, suggest(name, Object.keys(commands)))
-  if (flags.help) return { exitCode: 0, text: usage[name] as string }
+  if (flags.help) return { exitCode: 0, text: usage[`${name} ${words[0]}`] ?? (usage[name] as string) }
   return command(words, flags)
 }
 
@@ -137,15 +137,12 @@ async function configCommand([what]: string[], flags: Flags): Promise<Outcome> {
   return withConfig(flags, what === 'check' ? check : show, 1)
 }
 
-async function rulesCommand([what, ...paths]: string[], flags: Flags): Promise<Outcome> {
-  if (what !== 'check' && what !== 'test') return misuse('expected "rules check" or "rules test"')
-  const { rulesCheck, rulesTest } = await import('./cep/tools/index.ts')
-  const run = (files: readonly string[]) =>
-    what === 'check'
-      ? rulesCheck(files, { strict: flags.strict ?? false, json: flags.json ?? false })
-      : rulesTest(files, { json: flags.json ?? false })
-  if (paths.length > 0) return run(paths)
-  return withConfig(flags, (config) => run(config.rules))
+async function rulesCommand([what = '', ...words]: string[], flags: Flags): Promise<Outcome> {
+  const { rules, ruleTools } = await import('./cli/rules.ts')
+  const tool = ruleTools.find((known) => known === what)
+  const expected = ruleTools.map((known) => `"rules ${known}"`).join(', ')
+  if (!tool) return misuse(`expected one of ${expected}`, suggest(what, ruleTools))
+  return rules(tool, words, flags, (run) => withConfig(flags, run))
 }
 
 async function alertsCommand([what, id]: string[], flags: Flags): Promise<Outcome> {

@@ -10,6 +10,7 @@ usage: tocsin <command> [options]
   config check | show      is the configuration right; what is in force, with defaults, without secrets
   rules check [paths]      are the rule files right
   rules test [paths]       run the tests that stand in them
+  rules schema             the JSON Schema of rule files, for editors
   alerts                   what is firing now; "alerts why ID": why who was told, or was not
   ack ID …                 acknowledge alerts
   silence add | list | end | preview
@@ -52,9 +53,12 @@ check  reads the configuration and every file it names (rules, checks, dashboard
 show   prints what is in force, defaults included. Secrets are shown as they are written: \${NAME}, {file: …}, ***.`,
   rules: `usage: tocsin rules check [--strict] [--json] [FILE or FOLDER …]
        tocsin rules test  [--json] [FILE or FOLDER …]
+       tocsin rules schema
 
-check  types, units and names; every problem with line, column and a cure. --strict makes warnings problems.
-test   runs the tests that stand in the files; a failure shows the expected and the actual timeline.
+check   types, units and names; every problem with line, column and a cure. --strict makes warnings problems.
+test    runs the tests that stand in the files; a failure shows the expected and the actual timeline.
+schema  prints the JSON Schema of rule files. Editors find it by a first line such as
+        # yaml-language-server: $schema=../docs/rules.schema.json
 
 Without paths, the rules of the configuration. Exactly the files named are loaded.`,
   alerts: `usage: tocsin alerts [--all] [--rule PATTERN] [--group PATTERN] [--tag NAME=PATTERN] [--text WORDS] [--json]

@@ -33,7 +33,7 @@ describe('help', () => {
     [['run', 'ingst'], 'there is no part "ingst"', 'did you mean "ingest"?'],
     [['run'], 'which part?', 'cloudwatch2graphite'],
     [['up', '--confg', 'x'], "Unknown option '--confg'", 'tocsin --help'],
-    [['rules', 'chek'], 'expected "rules check" or "rules test"', 'tocsin --help'],
+    [['rules', 'chek'], 'expected one of "rules check", "rules test"', 'did you mean "check"?'],
   ])('%j is misuse: exit status 2 and a way on', async (words, problem, help) => {
     const { exitCode, output } = await runTocsin(words)
     expect(exitCode).toBe(2)

@@ -12,6 +12,7 @@ import { parseExpression, parseLevel } from './parse.ts'
 import { type Expression, type LevelSentence, SentenceError } from './syntax.ts'
 import { readTests } from './test-file.ts'
 import type { SeriesKind } from './tree.ts'
+import { catalogueKeys, catalogueUnits, fileKeys, missingWords, ruleKeys, seriesKinds, sloKeys } from './words.ts'
 import { entriesOf, itemsOf, type LocatedText, reportRange, type SourceFile, textOf } from './yaml-rules.ts'
 
 export interface RawRule {
@@ -48,33 +49,12 @@ export interface RawFile {
   tests: RawTest[]
 }
 
-const ruleKeys = [
-  'let',
-  'warn',
-  'crit',
-  'slo',
-  'every',
-  'if missing',
-  'hide when',
-  'settle',
-  'known',
-  'at most',
-  'forget',
-  'remind',
-  'say',
-  'runbook',
-  'tags',
-  'tests',
-] as const
-const kinds: readonly SeriesKind[] = ['gauge', 'count', 'counter', 'timer', 'set', 'percentile', 'check']
-const catalogueUnits = ['ms', 's', 'm', 'h', 'd', 'B', 'kB', 'MB', 'GB', 'TB', 'KiB', 'MiB', 'GiB', 'TiB', '%']
-
 /** Reads everything that can be read; problems are collected by the file. */
 export function readRuleFile(file: SourceFile): RawFile {
   const raw: RawFile = { catalogue: [], facts: [], rules: [], tests: [] }
   const root = file.root
   if (root === null || root === undefined) return raw
-  for (const [key, node] of entriesOf(file, root, 'the file', ['metrics', 'facts', 'rules', 'tests'])) {
+  for (const [key, node] of entriesOf(file, root, 'the file', fileKeys)) {
     if (key === 'metrics') for (const item of itemsOf(file, node, 'metrics')) readEntry(file, item, raw.catalogue)
     if (key === 'facts') raw.facts.push(...readFacts(file, node))
     if (key === 'rules') for (const entry of entriesOf(file, node, 'rules')) raw.rules.push(readRule(file, ...entry))
@@ -84,9 +64,7 @@ export function readRuleFile(file: SourceFile): RawFile {
 }
 
 function readEntry(file: SourceFile, item: unknown, into: RawFile['catalogue']): void {
-  const found = new Map(
-    entriesOf(file, item, 'metrics', ['match', 'kind', 'unit', 'step']).map(([key, node]) => [key, node]),
-  )
+  const found = new Map(entriesOf(file, item, 'metrics', catalogueKeys).map(([key, node]) => [key, node]))
   const match = found.has('match') ? textOf(file, found.get('match'), 'match') : undefined
   const kind = found.has('kind') ? textOf(file, found.get('kind'), 'kind') : undefined
   const unit = found.has('unit') ? textOf(file, found.get('unit'), 'unit') : undefined
@@ -100,11 +78,11 @@ function readEntry(file: SourceFile, item: unknown, into: RawFile['catalogue']):
     reportRange(match, { start: parsed.error.column - 1, end: parsed.error.column }, 'syntax', parsed.error.message)
     return
   }
-  if (!kinds.includes(kind.text as SeriesKind)) {
-    reportWhole(kind, `expected a kind: ${kinds.join(', ')}`)
+  if (!seriesKinds.some((known) => known === kind.text)) {
+    reportWhole(kind, `expected a kind: ${seriesKinds.join(', ')}`)
     return
   }
-  if (unit && !catalogueUnits.includes(unit.text)) {
+  if (unit && !catalogueUnits.some((known) => known === unit.text)) {
     reportWhole(unit, `expected a unit: ${catalogueUnits.join(' ')}`)
     return
   }
@@ -209,7 +187,7 @@ function readRuleKey(file: SourceFile, rule: RawRule, key: (typeof ruleKeys)[num
       return
     case 'if missing': {
       const where = text()
-      const found = (['hold', 'ok', 'warn', 'crit'] as const).find((word) => word === where?.text)
+      const found = missingWords.find((word) => word === where?.text)
       if (found) rule.ifMissing = found
       else if (where) reportWhole(where, 'expected hold, ok, warn or crit')
       return
@@ -252,28 +230,40 @@ function readLet(file: SourceFile, rule: RawRule, name: string, value: unknown, 
 }
 
 function readSlo(file: SourceFile, rule: RawRule, node: unknown): void {
-  const found = new Map(
-    entriesOf(file, node, 'slo', ['bad', 'all', 'target', 'at least']).map(([key, value]) => [key, value]),
-  )
+  const found = new Map(entriesOf(file, node, 'slo', sloKeys).map(([key, value]) => [key, value]))
   const [bad, all, target] = ['bad', 'all', 'target'].map((key) =>
     found.has(key) ? textOf(file, found.get(key), key) : undefined,
   )
-  rule.isWhole = bad !== undefined && all !== undefined && target !== undefined
   if (!bad || !all || !target) {
-    if (isMap(node) && found.size < 3) file.reportNode(node, 'an slo needs bad, all and target')
-    return
-  }
-  if (!/^\d+(\.\d+)?% over \d+d$/.test(target.text)) {
     rule.isWhole = false
-    reportWhole(target, 'expected a target such as 99.9% over 30d')
+    const lacking = ['bad', 'all', 'target'].filter((key) => !found.has(key)).join(', ')
+    if (isMap(node) && lacking) file.reportNode(node, `an slo needs bad, all and target; there is no ${lacking}`)
     return
   }
+  if (![isPath(bad), isPath(all), isTarget(target)].every(Boolean)) rule.isWhole = false
   const least = found.has('at least') ? textOf(file, found.get('at least'), 'at least') : undefined
   if (least && !/^[1-9]\d*$/.test(least.text)) {
     reportWhole(least, 'expected a whole number of bad requests')
-    return
+    rule.isWhole = false
   }
-  rule.slo = { bad, all, target, least: Number(least?.text ?? 0) }
+  if (rule.isWhole) rule.slo = { bad, all, target, least: Number(least?.text ?? 0) }
+}
+
+/** Requests are counted by one path each, or by a let that stands for one. */
+function isPath(where: LocatedText): boolean {
+  const expression = attempt(where, () => parseExpression(where.text))
+  const isOne = expression?.kind === 'selector' || expression?.kind === 'name'
+  const range = { start: 0, end: where.text.length }
+  if (expression && !isOne) reportRange(where, range, 'kind', 'expected a path, such as browserid.{process}.http.5*')
+  return isOne
+}
+
+/** Some budget has to be left, and not all of it. */
+function isTarget(where: LocatedText): boolean {
+  const percent = Number(/^(\d+(?:\.\d+)?)% over \d+d$/.exec(where.text)?.[1] ?? 0)
+  const isOne = percent > 0 && percent < 100
+  if (!isOne) reportWhole(where, 'expected a target above 0% and below 100%, such as 99.9% over 30d')
+  return isOne
 }
 
 export function readDuration(file: SourceFile, node: unknown, what: string): number | undefined {

@@ -18,28 +18,38 @@ const burnRates = {
   ],
 } as const
 
+/** A stretch of an expanded sentence: a path as the author wrote it, or words of ours, which are told of at the target. */
+type Piece = string | LocatedText
+
 export function expandSlo(
   slo: NonNullable<RawRule['slo']>,
 ): { level: 'warn' | 'crit'; where: LocatedText; sentence: LevelSentence }[] {
   return (['warn', 'crit'] as const).map((level) => {
-    const text = sloSentence(slo, level)
-    // Every character of the expansion stands where the path of the bad requests stands.
-    const offsets = new Array(text.length + 1).fill(slo.bad.offsets[0] ?? 0)
-    return { level, where: { file: slo.bad.file, text, offsets }, sentence: parseLevel(text) }
+    const where = joined(sloPieces(slo, level), slo.target)
+    return { level, where, sentence: parseLevel(where.text) }
   })
 }
 
 /** The sentence of one level, its factors multiplied out: 14.4 × (100% − 99.9%) is `> 1.44%`. */
-export function sloSentence(
-  slo: { bad: LocatedText; all: LocatedText; target: LocatedText; least: number },
-  level: 'warn' | 'crit',
-): string {
-  const target = Number.parseFloat(slo.target.text)
-  const ratio = (window: string) => `sum(${slo.bad.text}) over ${window} / sum(${slo.all.text}) over ${window}`
+function sloPieces({ bad, all, target, least }: NonNullable<RawRule['slo']>, level: 'warn' | 'crit'): Piece[] {
+  const budget = 100 - Number.parseFloat(target.text)
+  const ratio = (window: string): Piece[] => ['sum(', bad, `) over ${window} / sum(`, all, `) over ${window}`]
   const pairs = burnRates[level].map(([factor, long, short]) => {
-    const limit = Number(((100 - target) * factor).toFixed(9))
-    return `${ratio(long)} > ${limit}% and ${ratio(short)} > ${limit}%`
+    const limit = Number((budget * factor).toFixed(9))
+    return [...ratio(long), ` > ${limit}% and `, ...ratio(short), ` > ${limit}%`]
   })
-  const guard = slo.least > 0 ? ` and sum(${slo.bad.text}) over 1h >= ${slo.least}` : ''
-  return guard ? `(${pairs.join(' or ')})${guard}` : pairs.join(' or ')
+  const either = [...(pairs[0] as Piece[]), ' or ', ...(pairs[1] as Piece[])]
+  return least > 0 ? ['(', ...either, ') and sum(', bad, `) over 1h >= ${least}`] : either
+}
+
+function joined(pieces: readonly Piece[], otherwise: LocatedText): LocatedText {
+  let text = ''
+  const offsets: number[] = []
+  for (const piece of pieces) {
+    const isOurs = typeof piece === 'string'
+    const added = isOurs ? piece : piece.text
+    for (let i = 0; i < added.length; i++) offsets.push((isOurs ? otherwise.offsets[0] : piece.offsets[i]) ?? 0)
+    text += added
+  }
+  return { file: otherwise.file, text, offsets: [...offsets, otherwise.offsets[0] ?? 0] }
 }

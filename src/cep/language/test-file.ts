@@ -4,7 +4,10 @@
 import { isMap, isScalar } from 'yaml'
 import type { RawTest } from './load.ts'
 import { readDuration } from './rule-file.ts'
+import { testKeys } from './words.ts'
 import { entriesOf, itemsOf, type SourceFile, textOf } from './yaml-rules.ts'
+
+const oneEvent = 'an item of "events" is one event: its time and what it is, such as 10m3s: event:deploy'
 
 /** The list under `tests:`; `rule` is the rule it stands in. */
 export function readTests(file: SourceFile, node: unknown, rule: string | undefined): RawTest[] {
@@ -12,9 +15,7 @@ export function readTests(file: SourceFile, node: unknown, rule: string | undefi
 }
 
 function readTest(file: SourceFile, item: unknown, rule: string | undefined): RawTest | undefined {
-  const found = new Map(
-    entriesOf(file, item, 'a test', ['name', 'step', 'run', 'given', 'expect']).map(([key, node]) => [key, node]),
-  )
+  const found = new Map(entriesOf(file, item, 'a test', testKeys).map(([key, node]) => [key, node]))
   for (const key of ['name', 'given', 'expect']) {
     if (!found.has(key)) {
       if (isMap(item)) file.reportNode(item, `a test needs "${key}"`)
@@ -44,8 +45,9 @@ function readGiven(file: SourceFile, node: unknown): Pick<RawTest, 'given' | 'ev
   for (const [path, value] of entriesOf(file, node, 'given')) {
     if (path === 'events') {
       for (const item of itemsOf(file, value, 'events')) {
-        for (const [at, event] of entriesOf(file, item, 'events'))
-          events.push([at, textOf(file, event, at)?.text ?? ''])
+        const found = entriesOf(file, item, 'events')
+        if (isMap(item) && item.items.length !== 1) file.reportNode(item, oneEvent)
+        for (const [at, event] of found) events.push([at, textOf(file, event, at)?.text ?? ''])
       }
     } else if (isScalar(value) && typeof value.value === 'number') given.push([path, value.value])
     else {

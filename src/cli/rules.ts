@@ -1,0 +1,34 @@
+/** `tocsin rules …`: each tool with its words and flags. Without paths, the rules of the configuration. */
+import { rulesCheck, rulesSchema, rulesTest } from '../cep/tools/index.ts'
+import type { Config } from '../runtime/config.ts'
+import type { Outcome } from './print.ts'
+
+export interface RuleFlags {
+  json?: boolean | undefined
+  strict?: boolean | undefined
+}
+
+type WithConfig = (run: (config: Config) => Promise<Outcome> | Outcome) => Promise<Outcome>
+type Tool = (words: readonly string[], flags: RuleFlags, withConfig: WithConfig) => Promise<Outcome>
+
+const tools = {
+  check: (paths, { strict = false, json = false }, withConfig) =>
+    overFiles(paths, withConfig, (files) => rulesCheck(files, { strict, json })),
+  test: (paths, { json = false }, withConfig) => overFiles(paths, withConfig, (files) => rulesTest(files, { json })),
+  schema: async () => rulesSchema(),
+} satisfies Record<string, Tool>
+
+export type RuleTool = keyof typeof tools
+export const ruleTools = Object.keys(tools) as readonly RuleTool[]
+
+export function rules(tool: RuleTool, words: readonly string[], flags: RuleFlags, withConfig: WithConfig) {
+  return (tools[tool] as Tool)(words, flags, withConfig)
+}
+
+function overFiles(
+  paths: readonly string[],
+  withConfig: WithConfig,
+  run: (files: readonly string[]) => Promise<Outcome>,
+): Promise<Outcome> {
+  return paths.length > 0 ? run(paths) : withConfig((config) => run(config.rules))
+}
