@@ -56,7 +56,7 @@ export interface Bus {
    * On RabbitMQ a reader takes its place a moment after the call. With `first` and `next`, await `caughtUp()` before
    * relying on where that is.
    */
-  readLog(log: LogName, from: Offset, handle: (entry: LogEntry) => Promise<void> | void, options?: ReadOptions): Reader
+  readLog(log: LogName, from: Offset, handle: HandleEntry, options?: ReadOptions): Reader
 
   /** Hears status messages as they come; no history, no order between instances, and none is waited for. */
   onStatus(handle: (status: Status) => void): Reader
@@ -86,6 +86,9 @@ export interface Bus {
    */
   close(): Promise<void>
 }
+
+/** `bytes` is the entry without its offset as the codec wrote it, for those who keep it; it may be reused after the call. */
+export type HandleEntry = (entry: LogEntry, bytes: Buffer) => Promise<void> | void
 
 export interface ReadOptions {
   /** The wanted offset has left the log; `first` is where reading starts, or goes on, instead. */

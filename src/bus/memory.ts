@@ -13,7 +13,6 @@ import {
   type Key,
   type Kind,
   type KindOf,
-  type LogEntry,
   type LogName,
   logKinds,
   type Messages,
@@ -22,7 +21,7 @@ import type { Status } from '../model/status.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
 import { type Log, Situation } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
-import { type Bus, BusError, type Lock, type Offset, type Reader, type ReadOptions } from './bus.ts'
+import { type Bus, BusError, type HandleEntry, type Lock, type Offset, type Reader, type ReadOptions } from './bus.ts'
 import { encode } from './codec.ts'
 import { lockDirectory } from './memory/directory-lock.ts'
 import { LogReader } from './memory/log-reader.ts'
@@ -100,12 +99,7 @@ class MemoryBus implements Bus {
     }
   }
 
-  readLog(
-    log: LogName,
-    from: Offset,
-    handle: (entry: LogEntry) => Promise<void> | void,
-    options: ReadOptions = {},
-  ): Reader {
+  readLog(log: LogName, from: Offset, handle: HandleEntry, options: ReadOptions = {}): Reader {
     if (this.#closed) throw new BusError('the bus is closed')
     const segments = this.#logs[log]
     const onStop = () => this.#readers.delete(reader)

@@ -5,12 +5,12 @@
  * (backoff up to 5 s) and what is published waits, bounded. Two connections are used, one for publishing, one for reading
  * and locks: a broker short of memory or disk stops listening to connections that publish, and only to those.
  */
-import type { Envelope, Hops, Key, KindOf, LogEntry, LogName, Messages } from '../model/message.ts'
+import type { Envelope, Hops, Key, KindOf, LogName, Messages } from '../model/message.ts'
 import type { Status } from '../model/status.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
-import { type Bus, BusError, type Lock, type Offset, type Reader, type ReadOptions } from './bus.ts'
+import { type Bus, BusError, type HandleEntry, type Lock, type Offset, type Reader, type ReadOptions } from './bus.ts'
 import { encode } from './codec.ts'
 import { checkedKind, checkedSize } from './outgoing.ts'
 import { Connection } from './rabbitmq/connection.ts'
@@ -87,12 +87,7 @@ class RabbitBus implements Bus {
     return this.#publisher.publish({ exchange, key, id, body, live, unheard: kind === 'status' })
   }
 
-  readLog(
-    log: LogName,
-    from: Offset,
-    handle: (entry: LogEntry) => Promise<void> | void,
-    options: ReadOptions = {},
-  ): Reader {
+  readLog(log: LogName, from: Offset, handle: HandleEntry, options: ReadOptions = {}): Reader {
     const publisher = this.#publisher
     return this.#started(
       (onStop) => new LogReader({ ...this.#shared(), publisher, log, from, handle, options, onStop }),

@@ -1,6 +1,7 @@
 /** `tocsin config show`. */
 import fs from 'node:fs'
 import { stringify } from 'yaml'
+import { formatByteSize } from '../model/byte-size.ts'
 import { formatDuration } from '../model/duration.ts'
 import type { Config } from '../runtime/config.ts'
 import type { Outcome } from './print.ts'
@@ -25,6 +26,7 @@ function readable(value: unknown, at: (string | number)[], written: Config['writ
   if (at.at(-1) === 'secret') return '***'
   if (Array.isArray(value)) return value.map((item, i) => readable(item, [...at, i], written))
   if (typeof value === 'number' && durationKeys.has(String(at.at(-1)))) return formatDuration(value)
+  if (typeof value === 'number' && at.join('.') === 'cep.journal.bytesMax') return formatByteSize(value)
   if (typeof value === 'string') return value.replace(/^([a-z+]+:\/\/[^:@/]*):[^@]*@/, '$1:***@')
   if (typeof value !== 'object' || value === null) return value
   if ('host' in value && 'port' in value && Object.keys(value).length === 2) return `${value.host}:${value.port}`

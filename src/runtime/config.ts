@@ -8,6 +8,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import { z } from 'zod'
+import { parseByteSize } from '../model/byte-size.ts'
 import { parseDuration } from '../model/duration.ts'
 import { err, ok, type Result } from '../model/result.ts'
 import type { Problem } from './problem.ts'
@@ -111,6 +112,29 @@ const ingest = z.strictObject({
 
 const paths = (fallback: string) => z.array(z.string().min(1)).default([fallback])
 
+/** Bytes as a number, or as people write them: "500MB", "2GB" (powers of 1000), "512MiB" (of 1024). */
+export const byteSize = z.union([z.number(), z.string()]).transform((text, context) => {
+  const bytes = parseByteSize(String(text))
+  if (bytes !== undefined && bytes > 0) return bytes
+  context.addIssue({ code: 'custom', message: 'expected a size such as "2GB"' })
+  return z.NEVER
+})
+
+const cep = z.strictObject({
+  /** The engine's log kept longer, for the tools: as long as neither bound is reached. */
+  journal: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        retention: duration.prefault('7d'),
+        bytesMax: byteSize.prefault('2GB').refine((bytes) => bytes >= 1e6, { error: 'expected at least "1MB"' }),
+      }),
+    ])
+    .prefault({}),
+})
+
+export type JournalSettings = Exclude<z.output<typeof cep>['journal'], false>
+
 const graphite = z.strictObject({
   carbon: hostPort,
   render: z.url().optional(),
@@ -199,6 +223,7 @@ const schema = z.strictObject({
   data: z.string().min(1).default('./var'),
   ingest: ingest.prefault({}),
   rules: paths('rules/'),
+  cep: cep.prefault({}),
   graphite: graphite.optional(),
   checks: paths('checks/'),
   cloudwatch2graphite: cloudwatch.optional(),

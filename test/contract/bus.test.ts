@@ -1,6 +1,7 @@
 /** What the port promises (src/bus/bus.ts), on both adapters: order, offsets, logs, closing. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { Decoder } from '../../src/bus/codec.ts'
 import { Source } from '../../src/bus/source.ts'
 import { until } from '../support/until.ts'
 import { collect, gauge, hashes, onBothBuses, publish, rules, status, upTo } from './bus-suite.ts'
@@ -31,6 +32,20 @@ onBothBuses('the bus', (the) => {
           offset: expect.any(Number),
         },
       ])
+    })
+
+    it('gives the bytes beside each message, which read back as the same message', async () => {
+      const seen: unknown[] = []
+      const decoder = new Decoder()
+      const reader = the.bus.readLog('engine-log', 'first', ({ offset, ...entry }, bytes) => {
+        const decoded = decoder.decode(bytes)
+        seen.push([entry, decoded.ok && decoded.value])
+      })
+      await the.bus.publish('metrics.web1', gauge('web1', 2000, 0.5), { flushMs: 2 })
+      await publish(the.bus, upTo(2))
+      await reader.caughtUp()
+      expect(seen).toHaveLength(3)
+      for (const [entry, decoded] of seen as [unknown, unknown][]) expect(decoded).toEqual(entry)
     })
 
     it('begins at the oldest message, behind the newest, or at an offset', async () => {

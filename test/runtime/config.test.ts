@@ -47,6 +47,24 @@ describe('a configuration', () => {
     expect(!named.ok && named.error[0]?.message).toMatch(/^cannot be read: ENOENT/)
   })
 
+  test('a size is a number or a text; the journal may be off', () => {
+    expect(loaded('').cep.journal).toEqual({ retention: 7 * 86_400_000, bytesMax: 2e9 })
+    expect(loaded('cep: {journal: {retention: 1d, bytesMax: 512MiB}}').cep.journal).toEqual({
+      retention: 86_400_000,
+      bytesMax: 512 * 2 ** 20,
+    })
+    expect(loaded('cep: {journal: {bytesMax: 5000000}}').cep.journal).toMatchObject({ bytesMax: 5e6 })
+    expect(loaded('cep: {journal: false}').cep.journal).toBe(false)
+    expect(problems('cep: {journal: {bytesMax: big}}')).toEqual([
+      'tocsin.yaml:1:27: cep.journal.bytesMax: expected a size such as "2GB", got "big"',
+    ])
+    expect(problems('cep: {journal: {bytesMax: 10kB}}')[0]).toContain('expected at least "1MB"')
+    expect(problems('cep: {journal: {retenton: 1d}}')[0]).toContain('did you mean "retention"?')
+    expect(configShow(loaded('cep: {journal: {bytesMax: 2.5GB}}'), {}).text).toMatch(
+      /retention: 7d\n +bytesMax: 2500MB/,
+    )
+  })
+
   test('accepts every key of the design', () => {
     fs.writeFileSync(path.join(folder, 'hook'), 'shh-secret\n')
     const config = loaded(

@@ -55,6 +55,7 @@ export function configFor(change: (config: Config) => void = () => {}): Config {
   const anyPort = { host: '127.0.0.1', port: 0 }
   Object.assign(config.ingest.statsd, { udp: anyPort, tcp: anyPort })
   config.ingest.graphite.tcp = anyPort
+  config.cep.journal = false
   change(config)
   return config
 }

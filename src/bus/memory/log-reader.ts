@@ -1,8 +1,8 @@
 /** LogReader of the memory bus: pulls a log at its own pace, from memory what is recent, from disk what is older. */
 import { setImmediate as turn } from 'node:timers/promises'
-import type { LogEntry, LogName } from '../../model/message.ts'
+import type { LogName } from '../../model/message.ts'
 import type { Stats } from '../../runtime/stats.ts'
-import type { Offset, Reader, ReadOptions } from '../bus.ts'
+import type { HandleEntry, Offset, Reader, ReadOptions } from '../bus.ts'
 import { Decoder } from '../codec.ts'
 import type { LogRecord, SegmentLog } from './segments.ts'
 
@@ -13,7 +13,7 @@ export interface LogReaderOptions {
   log: LogName
   segments: SegmentLog
   from: Offset
-  handle: (entry: LogEntry) => Promise<void> | void
+  handle: HandleEntry
   options: ReadOptions
   stats: Stats
   onStop: () => void
@@ -97,7 +97,7 @@ export class LogReader implements Reader {
 
   #handle(offset: number, bytes: Buffer): Promise<void> | undefined {
     const decoded = this.#decoder.decode(bytes)
-    if (decoded.ok) return this.#with.handle({ ...decoded.value, offset }) || undefined
+    if (decoded.ok) return this.#with.handle({ ...decoded.value, offset }, bytes) || undefined
     this.#with.stats.count('bad_messages_total')
     this.#with.options.bad?.(decoded.error, offset)
   }

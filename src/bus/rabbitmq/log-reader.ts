@@ -10,9 +10,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib'
-import type { LogEntry, LogName } from '../../model/message.ts'
+import type { LogName } from '../../model/message.ts'
 import type { Stats } from '../../runtime/stats.ts'
-import type { Offset, Reader, ReadOptions } from '../bus.ts'
+import type { HandleEntry, Offset, Reader, ReadOptions } from '../bus.ts'
 import { Decoder } from '../codec.ts'
 import { Deduplicator } from '../deduplicator.ts'
 import type { Connection, KeptChannel } from './connection.ts'
@@ -30,7 +30,7 @@ export interface LogReaderOptions {
   topology: Topology
   log: LogName
   from: Offset
-  handle: (entry: LogEntry) => Promise<void> | void
+  handle: HandleEntry
   options: ReadOptions
   stats: Stats
   onStop: () => void
@@ -159,7 +159,7 @@ export class LogReader implements Reader {
 
   #decode(body: Buffer, offset: number): Promise<void> | undefined {
     const decoded = this.#decoder.decode(body)
-    if (decoded.ok) return this.#with.handle({ ...decoded.value, offset }) || undefined
+    if (decoded.ok) return this.#with.handle({ ...decoded.value, offset }, body) || undefined
     this.#with.stats.count('bad_messages_total')
     this.#with.options.bad?.(decoded.error, offset)
   }
