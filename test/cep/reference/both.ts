@@ -11,12 +11,12 @@ export function bothTimelines(
   test: RawTest,
   loaded: LoadedRules,
   text: string,
-): { engine: Timelines; reference: Timelines } {
+): { engine: Timelines; reference: Timelines; closeCalls: number } {
   const prepared = prepare(test, loaded, text)
   if (!prepared.ok) throw new Error(prepared.error.map(({ message }) => message).join('\n'))
   const asserted = [...prepared.value.expected.keys()]
   const transitions = play(prepared.value, loaded)
-  const reference = referenceTimelines(prepared.value, loaded)
+  const { timelines, closeCalls } = referenceTimelines(prepared.value, loaded)
   const engine: Timelines = {}
   for (const rule of asserted) {
     const ofRule = transitions.filter((transition) => transition.rule === rule)
@@ -24,5 +24,5 @@ export function bothTimelines(
     const lines = [...groups].map(([key, of]) => [key, formatTimeline(timelineOf(of, 0))] as const)
     engine[rule] = Object.fromEntries(lines.sort(([a], [b]) => (a < b ? -1 : 1)))
   }
-  return { engine, reference: Object.fromEntries(asserted.map((rule) => [rule, reference[rule] ?? {}])) }
+  return { engine, reference: Object.fromEntries(asserted.map((rule) => [rule, timelines[rule] ?? {}])), closeCalls }
 }

@@ -25,6 +25,17 @@ export interface Others {
   conditionAt(rule: string, key: string, atMs: number): boolean
 }
 
+const exactFolds: ReadonlySet<Leaf['fold']> = new Set([
+  'sum',
+  'count',
+  'min',
+  'max',
+  'last',
+  'value',
+  'change',
+  'distinct',
+])
+
 export class Evaluator {
   readonly world: World
   readonly tree: RuleTree
@@ -104,7 +115,7 @@ export class Evaluator {
         return a === undefined || b === undefined ? undefined : !decisive
       }
       case 'compare':
-        return compare(node.operator, number(node.left), number(node.right))
+        return this.#compare(node, number(node.left), number(node.right))
       case 'quantifier':
         return this.#quantifier(node, group, atMs)
       case 'pool':
@@ -118,6 +129,22 @@ export class Evaluator {
       case 'sequence':
         return sequenceFires(this, node, group, atMs)
     }
+  }
+
+  /** Two ways of computing one number differ in its last bits; where that would decide, the reading has no answer. */
+  #compare(node: Extract<Node, { op: 'compare' }>, a: number | undefined, b: number | undefined): Value {
+    if (a === undefined || b === undefined) return undefined
+    const isNear = Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a), Math.abs(b))
+    if (isNear && !(this.#isExact(node.left) && this.#isExact(node.right))) this.world.closeCalls++
+    return compare(node.operator, a, b)
+  }
+
+  /** Whether every way of computing it gives the same bits: whole numbers, added up or picked out. */
+  #isExact(node: Node): boolean {
+    if (node.op === 'constant') return Number.isInteger(node.value)
+    if (node.op === 'negate' || node.op === 'abs') return this.#isExact(node.of)
+    if (node.op === 'arithmetic') return node.operator !== '/' && this.#isExact(node.left) && this.#isExact(node.right)
+    return node.op === 'leaf' && exactFolds.has(this.leafOf(node.leaf).fold) && this.world.isWhole
   }
 
   #leaf(leaf: Leaf, group: Bindings, atMs: number): Value {
@@ -212,6 +239,7 @@ export class Evaluator {
       ? median(values.map((value) => Math.abs(value - expected))) * 1.4826
       : (nearestRank(sorted, 0.75) - nearestRank(sorted, 0.25)) / 1.349
     const deviation = Math.max(spread, Math.abs(expected) * 0.05, node.floor)
+    if (deviation < 1e-9 && !this.#isExact(node.of)) this.world.closeCalls++
     return deviation === 0 ? undefined : (now - expected) / deviation
   }
 
@@ -282,7 +310,6 @@ export function leavesIn(node: Node): number[] {
   return found
 }
 
-function compare(operator: string, a: number | undefined, b: number | undefined): Value {
-  if (a === undefined || b === undefined) return undefined
+function compare(operator: string, a: number, b: number): Value {
   return { '>': a > b, '<': a < b, '>=': a >= b, '<=': a <= b, '=': a === b, '!=': a !== b }[operator]
 }

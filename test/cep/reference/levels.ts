@@ -22,7 +22,10 @@ interface GroupRun {
 }
 
 /** Rule → group → timeline as text, only for groups that ever left ok. */
-export function referenceTimelines(test: PreparedTest, loaded: LoadedRules): Record<string, Record<string, string>> {
+export function referenceTimelines(
+  test: PreparedTest,
+  loaded: LoadedRules,
+): { timelines: Record<string, Record<string, string>>; closeCalls: number } {
   const world = worldOf(test)
   const runs = new Map<string, Map<string, GroupRun>>()
   const names = new Map(loaded.rules.map((rule) => [rule.name, rule.names]))
@@ -44,7 +47,7 @@ export function referenceTimelines(test: PreparedTest, loaded: LoadedRules): Rec
     })
     found[rule.name] = Object.fromEntries(lines)
   }
-  return found
+  return { timelines: found, closeCalls: world.closeCalls }
 }
 
 function runRule(rule: CheckedRule, evaluator: Evaluator, world: World): Map<string, GroupRun> {

@@ -12,9 +12,11 @@ it('the engine and a naive reading of the specification give the same timelines'
       // A number without its unit is refused, as it should be; such rules are not played.
       const [test] = loaded.problems.length > 0 ? [] : loaded.tests
       if (!test) return
-      const { engine, reference } = bothTimelines(test, loaded, text)
+      const { engine, reference, closeCalls } = bothTimelines(test, loaded, text)
+      // 5 / 30 and 5 · ⅓ / 10 are one number and two floats; a rule that compares them says nothing about the language.
+      fc.pre(closeCalls === 0)
       expect(engine).toEqual(reference)
     }),
-    { numRuns: 150 },
+    { numRuns: 150, maxSkipsPerRun: 20 },
   )
 })

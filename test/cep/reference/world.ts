@@ -34,6 +34,10 @@ export interface World {
   /** The step in which the test gives its values. */
   givenStepMs: number
   endMs: number
+  /** Whether all numbers given are whole, so that sums of them are exact. */
+  isWhole: boolean
+  /** How often the last bits of a number decided. */
+  closeCalls: number
 }
 
 export function worldOf(test: PreparedTest): World {
@@ -66,7 +70,14 @@ export function worldOf(test: PreparedTest): World {
       }
     }
   }
-  return { series: [...series.values()], events, givenStepMs: test.stepMs, endMs: test.runMs }
+  const isWhole = [...series.values()].every(({ points }) => points.every(({ value }) => isWholeNumber(value)))
+  return { series: [...series.values()], events, givenStepMs: test.stepMs, endMs: test.runMs, isWhole, closeCalls: 0 }
+}
+
+function isWholeNumber(value: Point['value']): boolean {
+  return (
+    typeof value === 'string' || (typeof value === 'number' ? Number.isInteger(value) : Number.isInteger(value.sum))
+  )
 }
 
 export type Bindings = Readonly<Record<string, string>>
