@@ -16,6 +16,7 @@ import type { Claim, Receipt } from '../model/delivery.ts'
 import { applyCommand, handleAlert, passTime } from '../model/handling.ts'
 import type { Hops, LogEntry } from '../model/message.ts'
 import { fingerprint, type Transition } from '../model/transition.ts'
+import { settle } from './fallback.ts'
 import { admit, type Burst, emptied, isOver, type Member } from './group.ts'
 import { isOpen } from './notification.ts'
 import type { Routing } from './route.ts'
@@ -80,13 +81,16 @@ class Deciding {
     this.#teller.put({ ...notification, state: 'claimed', attempt, firstClaimMs: notification.firstClaimMs ?? atMs })
   }
 
-  receipt({ key, outcome, attempt, detail, retryMs, remaining }: Receipt): void {
+  receipt(receipt: Receipt): void {
+    const { key, outcome, attempt, detail, retryMs, remaining, fallback, isMoot, templateProblem } = receipt
     const notification = this.#state.notifications.get(key)
     if (!notification || !isOpen(notification)) return
-    const { retryMs: _, ...rest } = notification
+    const { retryMs: _, templateProblem: __, ...rest } = notification
     const news = { ...(retryMs !== undefined && { retryMs }), ...(remaining && { remaining }) }
-    this.#teller.put({ ...rest, state: outcome, attempt, detail, ...news })
-    if (outcome === 'dead') this.#teller.untell(notification)
+    const end = { ...(fallback !== undefined && { fallback }), ...(isMoot && { isMoot }) }
+    const said = { ...(templateProblem !== undefined && { templateProblem }) }
+    this.#teller.put({ ...rest, state: outcome, attempt, detail, ...news, ...end, ...said })
+    settle(this.#state, this.#teller, notification, receipt)
     if (outcome !== 'failed') this.#teller.trimSettled()
   }
 

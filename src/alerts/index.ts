@@ -18,7 +18,7 @@ import { step } from './decide.ts'
 import { Herald } from './herald.ts'
 import { Outbox, triesMax } from './outbox.ts'
 import { seededRandom } from './random.ts'
-import { type Channel, consoleUrlOf, openChannel } from './receivers/open.ts'
+import { type Channel, openChannel, receiverSettings } from './receivers/open.ts'
 import type { Routing } from './route.ts'
 import { type AlertsState, type Changes, noChanges } from './state.ts'
 import { decisionsMax, openStore, type Store, setAside } from './store.ts'
@@ -131,7 +131,7 @@ class Alerts implements Part {
     else if (config.alerts.route === undefined && names.length > 1) {
       log.warn('there are receivers but no alerts.route; every one of them is told of everything')
     }
-    const options = { clock, stats: this.#stats, consoleUrl: consoleUrlOf(config), connectionsMax: triesMax }
+    const options = { clock, stats: this.#stats, ...receiverSettings(config), connectionsMax: triesMax }
     const former = this.#config
     const isKept = (name: string) => asWritten(former, name) === asWritten(config, name)
     this.#channels = new Map(
@@ -141,7 +141,7 @@ class Alerts implements Part {
       }),
     )
     this.#config = config
-    this.#outbox.configure(this.#channels)
+    this.#outbox.configure(this.#channels, config.alerts.fallback)
   }
 
   #read(from: number | 'first'): void {
@@ -263,14 +263,21 @@ class Alerts implements Part {
     this.#stats.observe('resolved', () => book.ended.size)
     this.#stats.observe('queue_length', () => this.#outbox.queueLength())
     this.#stats.observe('leader', () => Number(this.#isLeader))
-    for (const name of ['notifications_sent_total', 'retries_total', 'failed_total', 'dead_total'])
+    for (const name of [
+      'notifications_sent_total',
+      'retries_total',
+      'failed_total',
+      'refused_total',
+      'fallback_total',
+      'dead_total',
+    ])
       this.#stats.count(name, 0)
   }
 }
 
 /** Everything that a receiver's channel is opened with. */
 function asWritten(config: Config, name: string): string {
-  return JSON.stringify([config.alerts.receivers[name], consoleUrlOf(config)])
+  return JSON.stringify([config.alerts.receivers[name], receiverSettings(config)])
 }
 
 /** Opens the saved state; one that cannot be used is set aside and built anew from the log. */

@@ -6,7 +6,7 @@
  * honours keys hears each thing once.
  *
  *     due ──claim──→ claimed ──receipt──→ delivered
- *      ↑                │───────────────→ dead (given up, visible)
+ *      ↑                │───────────────→ dead (told to its fallback instead, or moot, or a dead letter: visible)
  *      └──── failed ←───┘  (retried at retryMs)
  */
 import { createHash } from 'node:crypto'
@@ -52,8 +52,24 @@ export interface Notification {
   doomed?: string
   /** Sent by a person to see whether it arrives. */
   isTest?: boolean
+  /** Receivers that did not take it, in order; this one is told instead. */
+  insteadOf?: readonly InsteadOf[]
+  /** Of a dead one: who is told instead. */
+  fallback?: string
+  /** Of a dead one: it need not arrive any more. */
+  isMoot?: boolean
+  /** Why the person's template was not used when it was sent. */
+  templateProblem?: string
   /** Addresses that have not taken it yet, where some have. */
   remaining?: readonly string[]
+}
+
+export interface InsteadOf {
+  receiver: string
+  /** Of the notification that it did not take. */
+  key: string
+  /** Why not, in its own words. */
+  detail: string
 }
 
 export const summaryAlertsMax = 200
@@ -73,4 +89,9 @@ export function told({ applied: _, bucketMs: __, ...alert }: Alert, inSummary: b
 
 export function isOpen({ state }: Notification): boolean {
   return state !== 'delivered' && state !== 'dead'
+}
+
+/** Nobody was told, and nobody will be until a person has it sent again. */
+export function isDeadLetter({ state, fallback, isMoot, isTest }: Notification): boolean {
+  return state === 'dead' && fallback === undefined && !isMoot && !isTest
 }

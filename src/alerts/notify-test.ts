@@ -4,7 +4,7 @@ import type { Config } from '../runtime/config.ts'
 import { suggest } from '../runtime/problem.ts'
 import { Stats } from '../runtime/stats.ts'
 import { type Notification, notificationKey } from './notification.ts'
-import { consoleUrlOf, openChannel } from './receivers/open.ts'
+import { openChannel, receiverSettings } from './receivers/open.ts'
 
 export interface NotifyTestOutcome {
   /** 0 it was taken, 1 it was not, 2 there is no such receiver. */
@@ -16,7 +16,7 @@ export interface NotifyTestOutcome {
 export async function notifyTest(config: Config, name: string, clock: Clock): Promise<NotifyTestOutcome> {
   const receiver = config.alerts.receivers[name]
   if (!receiver) return unknown(name, Object.keys(config.alerts.receivers))
-  const options = { clock, stats: new Stats(), consoleUrl: consoleUrlOf(config), connectionsMax: 1 }
+  const options = { clock, stats: new Stats(), ...receiverSettings(config), connectionsMax: 1 }
   const channel = openChannel(receiver, options)
   const abort = new AbortController()
   const timer = clock.schedule(() => abort.abort(), channel.timeoutMs)

@@ -4,23 +4,24 @@
  * A claim is confirmed on alerts-log before each try and a receipt follows it; the state learns of both by reading the
  * log, like every other node. What is claimed without a receipt when a leader starts may or may not have been sent: it
  * is sent again, with the same key. Each receiver has its own lane, so one that is slow or down delays nothing else.
- * A failed try is repeated with growing pauses, at once when the receiver takes something else, and given up after 6 h;
- * that is a receipt too, so nothing ends unsaid.
+ * A failed try is repeated with growing pauses, at once when the receiver takes something else, and given up after
+ * `giveUpAfter`. What is given up or refused is told to the receiver's fallback instead (the receipt names it, fallback.ts
+ * makes the notification), and where there is none it is a dead letter. Each is a receipt, so nothing ends unsaid.
  */
 import type { Subscription } from 'rxjs'
 import type { Bus } from '../bus/bus.ts'
 import type { Claim, Receipt, ReceiptOutcome } from '../model/delivery.ts'
+import { formatDuration } from '../model/duration.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
 import { type Log, Situation } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
 import { isOpen, type Notification } from './notification.ts'
 import type { Channel } from './receivers/open.ts'
-import type { Delivery } from './receivers/receiver.ts'
+import { type Delivery, shortened } from './receivers/receiver.ts'
 import type { AlertsState } from './state.ts'
 
 export const retryFirstMs = 1_000
 export const retryMaxMs = 5 * 60_000
-export const giveUpMs = 6 * 3_600_000
 /** Tries under way at a time, per receiver. */
 export const triesMax = 4
 const retryAfterMaxMs = 3_600_000
@@ -46,11 +47,15 @@ interface Lane {
   tries: number
   /** Keys whose last try did not get through; they go again as soon as the receiver takes anything. */
   unreached: Set<string>
+  /** What was amiss with the last thing that it took, such as an address that it refused. */
+  complaint: Situation
 }
 
 export class Outbox {
   readonly #options: OutboxOptions
   #channels: ReadonlyMap<string, Channel> = new Map()
+  /** For receivers that name none. */
+  #fallback: string | undefined
   readonly #lanes = new Map<string, Lane>()
   /** Key → attempt, from the claim until its receipt has come back on the log. */
   readonly #busy = new Map<string, number>()
@@ -67,8 +72,9 @@ export class Outbox {
   }
 
   /** Takes over new receivers as a whole; tries under way end with the former ones. */
-  configure(channels: ReadonlyMap<string, Channel>): void {
+  configure(channels: ReadonlyMap<string, Channel>, fallback?: string): void {
     this.#channels = channels
+    this.#fallback = fallback
     this.pump()
   }
 
@@ -124,6 +130,8 @@ export class Outbox {
         : `${situation.problem} (${this.queueLength(name)} waiting)`,
     )
     for (const [name, { receiver }] of this.#channels) {
+      const complaint = this.#lanes.get(name)?.complaint.problem
+      if (complaint !== undefined) problems.push(complaint)
       if (receiver.problem !== undefined) problems.push(`${name}: ${receiver.problem}`)
     }
     if (this.#busSituation.problem !== undefined) problems.push(this.#busSituation.problem)
@@ -155,14 +163,17 @@ export class Outbox {
   #start(notification: Notification): void {
     const { key, receiver, doomed } = notification
     const channel = this.#channels.get(receiver)
-    const verdict =
-      doomed ?? this.#pointless(notification) ?? (channel ? undefined : 'this receiver is no longer configured')
+    const moot = doomed === undefined ? this.#pointless(notification) : undefined
+    const verdict = doomed ?? moot ?? (channel ? undefined : 'this receiver is no longer configured')
     const lane = this.#lane(receiver)
     if (verdict === undefined && lane.tries >= triesMax) return
     this.#busy.set(key, notification.attempt + 1)
     if (doomed !== undefined) this.#options.stats.count('queue_overflow_total')
     if (verdict !== undefined || channel === undefined) {
-      void this.#settle(notification, { outcome: 'dead', detail: verdict ?? '' })
+      const detail = verdict ?? ''
+      const outcome =
+        moot === undefined ? this.#dead(notification, detail) : { outcome: 'dead' as const, detail, isMoot: true }
+      void this.#settle(notification, outcome)
       return
     }
     lane.tries++
@@ -193,7 +204,7 @@ export class Outbox {
     // The claim may have waited for the bus for long; what is told is what stands now.
     const delivery = await this.#send(state.notifications.get(key) ?? notification, channel)
     this.#note(notification, delivery, lane)
-    await this.#settle(notification, this.#outcome(notification, delivery, attempt))
+    await this.#settle(notification, this.#outcome(notification, delivery, attempt, channel))
   }
 
   async #send(notification: Notification, { receiver, timeoutMs }: Channel): Promise<Delivery> {
@@ -214,31 +225,50 @@ export class Outbox {
     const { stats } = this.#options
     lane.unreached.delete(key)
     if (delivery.outcome === 'delivered') {
+      const { complaint } = delivery
       stats.count('notifications_sent_total')
       lane.situation.good(`${receiver} takes notifications again`)
+      if (complaint === undefined) lane.complaint.good(`${receiver} took a notification without complaint again`)
+      else lane.complaint.bad(`${receiver} took notifications, but: ${complaint}`)
       return
     }
     stats.count('failed_total')
+    if (delivery.outcome === 'refused') stats.count('refused_total')
     if (delivery.outcome === 'failed' && delivery.unreachable) lane.unreached.add(key)
     lane.situation.bad(`${receiver} does not take notifications: ${delivery.detail}`)
   }
 
-  #outcome({ firstClaimMs }: Notification, delivery: Delivery, attempt: number): Outcome {
+  #outcome(notification: Notification, delivery: Delivery, attempt: number, { giveUpMs }: Channel): Outcome {
     const { clock, random } = this.#options
     const { detail } = delivery
-    if (delivery.outcome === 'delivered') return { outcome: 'delivered', detail }
-    if (delivery.outcome === 'refused') return { outcome: 'dead', detail }
+    if (delivery.outcome === 'delivered') return { outcome: 'delivered', detail, ...templateProblemOf(delivery) }
+    if (delivery.outcome === 'refused') return this.#dead(notification, detail)
     const nowMs = clock.now()
-    if (nowMs - (firstClaimMs ?? nowMs) >= giveUpMs) return { outcome: 'dead', detail: `given up after 6h: ${detail}` }
+    if (nowMs - (notification.firstClaimMs ?? nowMs) >= giveUpMs) {
+      return this.#dead(notification, `given up after ${formatDuration(giveUpMs)}: ${detail}`)
+    }
     const { remaining, retryAfterMs = 0 } = delivery
     const pauseMs = Math.min(retryMaxMs, retryFirstMs * 2 ** Math.min(attempt - 1, 20)) * (0.5 + random() / 2)
     const retryMs = Math.ceil(nowMs + Math.max(pauseMs, Math.min(retryAfterMs, retryAfterMaxMs)))
     return { outcome: 'failed', detail, retryMs, ...(remaining && { remaining }) }
   }
 
+  /** The end of the tries. The fallback is told instead, unless it has refused the same already. */
+  #dead({ receiver, insteadOf = [], isTest }: Notification, detail: string): Outcome {
+    const asked = new Set([receiver, ...insteadOf.map((before) => before.receiver)])
+    const fallback = this.#fallbackOf(receiver)
+    const isNew = fallback !== undefined && !asked.has(fallback) && !isTest
+    return { outcome: 'dead', detail, ...(isNew && { fallback }) }
+  }
+
+  #fallbackOf(receiver: string): string | undefined {
+    const named = this.#channels.get(receiver)?.fallback ?? this.#fallback
+    return named !== undefined && this.#channels.has(named) ? named : undefined
+  }
+
   /** Puts the receipt on the log; as long as the bus refuses, the notification stays under way. */
   async #settle(notification: Notification, outcome: Outcome): Promise<void> {
-    const { bus, clock, stats, log, instance } = this.#options
+    const { bus, clock, instance } = this.#options
     const { key, receiver, transition, alerts, kind } = notification
     const receipt: Receipt = {
       key,
@@ -247,17 +277,29 @@ export class Outbox {
       by: instance,
       atMs: clock.now(),
       ...outcome,
+      ...(outcome.outcome === 'dead' && { title: titleOf(notification) }),
       fingerprint: alerts[0]?.fingerprint ?? '',
       transition,
       kind: kind === 'resolved' || kind === 'forgotten' ? 'resolved' : 'firing',
     }
-    if (outcome.outcome === 'delivered') log.info(`${receiver} was told: ${receipt.fingerprint} ${kind}`)
-    if (outcome.outcome === 'dead') {
-      stats.count('dead_total')
-      log.error(`${receiver} will not hear of ${receipt.fingerprint} (${kind}): ${outcome.detail}`)
-    }
+    this.#report(receipt, kind)
     while (!(await this.#say(() => bus.publish('receipts', receipt)))) {
       if (this.#closed) return
+    }
+  }
+
+  #report({ receiver, fingerprint, outcome, detail, fallback, isMoot }: Receipt, kind: string): void {
+    const { stats, log } = this.#options
+    if (outcome === 'delivered') log.info(`${receiver} was told: ${fingerprint} ${kind}`)
+    if (outcome !== 'dead') return
+    if (fallback !== undefined) {
+      stats.count('fallback_total')
+      log.error(`${receiver} will not hear of ${fingerprint} (${kind}), ${fallback} is told instead: ${detail}`)
+    } else if (isMoot) {
+      log.info(`${receiver} need not hear of ${fingerprint} (${kind}): ${detail}`)
+    } else {
+      stats.count('dead_total')
+      log.error(`${receiver} will not hear of ${fingerprint} (${kind}), and nobody is told instead: ${detail}`)
     }
   }
 
@@ -277,6 +319,7 @@ export class Outbox {
   #lane(receiver: string): Lane {
     const lane = this.#lanes.get(receiver) ?? {
       situation: new Situation(this.#options.log),
+      complaint: new Situation(this.#options.log),
       tries: 0,
       unreached: new Set<string>(),
     }
@@ -290,4 +333,19 @@ interface Outcome {
   detail: string
   retryMs?: number
   remaining?: readonly string[]
+  fallback?: string
+  isMoot?: boolean
+  templateProblem?: string
+}
+
+function templateProblemOf({ templateProblem }: Delivery): Pick<Outcome, 'templateProblem'> {
+  return templateProblem === undefined ? {} : { templateProblem }
+}
+
+/** One line for people, of what nobody will be told. */
+function titleOf({ kind, level, rule, alerts, moreCount }: Notification): string {
+  const groups = alerts.slice(0, 3).map(({ groupKey }) => groupKey)
+  const more = alerts.length + moreCount - groups.length
+  const what = kind === 'firing' ? level : `${level} ${kind}`
+  return shortened(`${what}: ${rule}, ${groups.join(', ')}${more > 0 ? ` and ${more} more` : ''}`, 200)
 }

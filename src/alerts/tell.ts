@@ -41,7 +41,7 @@ export class Teller {
     const routed = route(alert, this.#routing)
     if (routed.length === 0) return 'no receiver'
     const news = routed.filter((receiver) => {
-      const heard = this.#toldTo(alert, receiver)?.level
+      const heard = this.toldTo(alert, receiver)?.level
       return heard === undefined || (heard === 'warn' && alert.level === 'crit')
     })
     return news.length > 0 ? news : `${routed.join(', ')} was told of this level already`
@@ -154,30 +154,31 @@ export class Teller {
     const about = tellings.map((telling) => telling.member.transition)
     const key = notificationKey(kind, receiver, about)
     const earlier = tellings.map((telling) =>
-      isEnd ? (telling.member.ends?.[receiver] ?? []) : (this.#toldTo(telling.alert, receiver)?.keys ?? []),
+      isEnd ? (telling.member.ends?.[receiver] ?? []) : (this.toldTo(telling.alert, receiver)?.keys ?? []),
     )
     const ends = isEnd ? earlier.flat() : []
-    this.#queue({ key, receiver, kind, reason: member.reason, threads: firsts(earlier), ends, ...content(tellings) })
+    this.queue({ key, receiver, kind, reason: member.reason, threads: firsts(earlier), ends, ...content(tellings) })
     if (isEnd) return
-    for (const telling of tellings) if (telling.alert.state === 'firing') this.#tell(telling.alert, receiver, key)
+    for (const telling of tellings) if (telling.alert.state === 'firing') this.tell(telling.alert, receiver, key)
   }
 
   #remindOf(receiver: string, tellings: readonly Telling[], why: string): void {
-    const earlier = tellings.map(({ alert }) => this.#toldTo(alert, receiver)?.keys ?? [])
+    const earlier = tellings.map(({ alert }) => this.toldTo(alert, receiver)?.keys ?? [])
     // The last thing told is part of the key, so every repetition has its own.
     const about = earlier.map((keys) => keys.at(-1) ?? '')
     const key = notificationKey('reminder', receiver, about)
     const kind = 'reminder'
-    this.#queue({ key, receiver, kind, reason: 'remind', threads: firsts(earlier), ends: [], ...content(tellings) })
+    this.queue({ key, receiver, kind, reason: 'remind', threads: firsts(earlier), ends: [], ...content(tellings) })
     for (const { alert, member } of tellings) {
-      this.#tell(alert, receiver, key)
+      this.tell(alert, receiver, key)
       const { fingerprint, transition } = member
       const decision = { atMs: this.#state.nowMs, fingerprint, transition, receivers: [receiver] }
       this.#changes.decisions.push({ ...decision, change: 'remind', notify: true, reason: why })
     }
   }
 
-  #queue(given: Omit<Notification, 'state' | 'attempt' | 'after' | 'atMs'>): void {
+  /** Puts one notification into the outbox, behind what the receiver has yet to hear of the same alerts. */
+  queue(given: Omit<Notification, 'state' | 'attempt' | 'after' | 'atMs'>): void {
     const { key, receiver, alerts, ends } = given
     if (this.#state.notifications.has(key)) return
     const about = new Set(alerts.map(({ fingerprint }) => fingerprint))
@@ -190,7 +191,7 @@ export class Teller {
     this.put({ ...given, after, atMs, state: 'due', attempt: 0, ...(doomed !== undefined && { doomed }) })
   }
 
-  #tell(alert: Alert, receiver: string, key: string): void {
+  tell(alert: Alert, receiver: string, key: string): void {
     const { fingerprint, episode, level } = alert
     const before = this.#state.told.get(fingerprint)
     const receivers = before?.episode === episode ? before.receivers : {}
@@ -201,7 +202,7 @@ export class Teller {
     this.#changes.fingerprints.add(fingerprint)
   }
 
-  #toldTo({ fingerprint, episode }: Alert, receiver: string): ToldReceiver | undefined {
+  toldTo({ fingerprint, episode }: Alert, receiver: string): ToldReceiver | undefined {
     const before = this.#state.told.get(fingerprint)
     return before?.episode === episode ? before.receivers[receiver] : undefined
   }

@@ -18,7 +18,15 @@ export function configShow(config: Config, { json }: { json?: boolean }): Outcom
   }
 }
 
-const durationKeys = new Set(['flushInterval', 'lateness', 'interval', 'checkInterval', 'timeout', 'retention'])
+const durationKeys = new Set([
+  'flushInterval',
+  'lateness',
+  'interval',
+  'checkInterval',
+  'timeout',
+  'retention',
+  'giveUpAfter',
+])
 
 function readable(value: unknown, at: (string | number)[], written: Config['written']): unknown {
   const asWritten = written.get(JSON.stringify(at))

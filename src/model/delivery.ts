@@ -29,6 +29,14 @@ export interface Receipt {
   retryMs?: number
   /** Addresses that have not taken it yet, where others have; only they are tried again. */
   remaining?: readonly string[]
+  /** Of a dead one: the receiver that is told instead. Without it and not moot, this is a dead letter. */
+  fallback?: string
+  /** Of a dead one: it need not arrive any more, because the page that it ends never did. */
+  isMoot?: boolean
+  /** Why the person's template was not used for it. */
+  templateProblem?: string
+  /** Of a dead one: one line for people. */
+  title?: string
   /** What was told, for pages and history: alert fingerprint, transition and kind. */
   fingerprint: string
   transition: string

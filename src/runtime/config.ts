@@ -11,7 +11,7 @@ import { z } from 'zod'
 import { parseByteSize } from '../model/byte-size.ts'
 import { parseDuration } from '../model/duration.ts'
 import { err, ok, type Result } from '../model/result.ts'
-import type { Problem } from './problem.ts'
+import { type Problem, suggest } from './problem.ts'
 import { readYaml } from './yaml-file.ts'
 
 /** A duration such as "1s", as milliseconds. */
@@ -174,7 +174,15 @@ const webhook = z.strictObject({
   format: z.enum(['tocsin', 'alertmanager']).optional(),
 })
 
-const receiver = z.union([z.strictObject({ email }), z.strictObject({ webhook })])
+/** What every receiver may have beside its kind. */
+const delivery = {
+  /** Who is told instead when this one is given up or refuses. */
+  fallback: z.string().optional(),
+  /** How long a notification is tried, from its first try on; `alerts.giveUpAfter` by default. */
+  giveUpAfter: duration.optional(),
+}
+
+const receiver = z.union([z.strictObject({ email, ...delivery }), z.strictObject({ webhook, ...delivery })])
 
 export type EmailReceiver = z.output<typeof email>
 export type WebhookReceiver = z.output<typeof webhook>
@@ -197,6 +205,9 @@ const route: z.ZodType<Route> = z.lazy(() =>
 const alerts = z.strictObject({
   receivers: z.record(z.string().regex(/^[A-Za-z0-9_-]+$/), receiver).default({}),
   route: route.optional(),
+  /** Who is told instead of a receiver that names no `fallback` of its own. */
+  fallback: z.string().optional(),
+  giveUpAfter: duration.prefault('4h'),
   /** Where links in notifications lead; http://<dashboards.listen> by default. */
   consoleUrl: z.url().optional(),
 })
@@ -255,7 +266,7 @@ export function loadConfig(
   const read = readYaml(file, text, schema, { environment })
   if (!read.ok) return read
   const config: Config = { ...read.value.value, file: path.resolve(file), written: read.value.written }
-  const problems = checkRoutes(config, file, read.value.locate)
+  const problems = checkReceiverNames(config, file, read.value.locate)
   return problems.length > 0 ? err(problems) : ok(absolute(config))
 }
 
@@ -273,26 +284,45 @@ function absolute(config: Config): Config {
   }
 }
 
-function checkRoutes(
-  config: Config,
-  file: string,
-  locate: (path: PropertyKey[]) => { line: number; column: number },
-): Problem[] {
+type Locate = (path: PropertyKey[]) => { line: number; column: number }
+
+/** Routes and fallbacks lead to receivers that exist, and fallbacks come to an end. */
+function checkReceiverNames(config: Config, file: string, locate: Locate): Problem[] {
+  const { receivers, route: root, fallback } = config.alerts
+  const known = Object.keys(receivers)
   const problems: Problem[] = []
-  const known = Object.keys(config.alerts.receivers)
+  const complain = (at: PropertyKey[], message: string, help: string) =>
+    problems.push({ file, ...locate(at), message: `${at.join('.')}: ${message}`, help })
+  const exists = (at: PropertyKey[], name: string | undefined) => {
+    if (name === undefined || known.includes(name)) return
+    const meant = name.length > 3 ? suggest(name, known) : undefined
+    const help = known.length > 0 ? `known: ${known.join(', ')}` : 'name one under alerts.receivers'
+    complain(at, `there is no receiver "${name}"`, meant ? `did you mean "${meant}"?` : help)
+  }
   const visit = (node: Route, at: PropertyKey[]) => {
-    if (node.receiver !== undefined && !known.includes(node.receiver)) {
-      problems.push({
-        file,
-        ...locate([...at, 'receiver']),
-        message: `${at.join('.')}.receiver: there is no receiver "${node.receiver}"`,
-        help: known.length > 0 ? `known: ${known.join(', ')}` : 'name one under alerts.receivers',
-      })
-    }
+    exists([...at, 'receiver'], node.receiver)
     node.routes?.forEach((child, i) => {
       visit(child, [...at, 'routes', i])
     })
   }
-  if (config.alerts.route) visit(config.alerts.route, ['alerts', 'route'])
+  if (root) visit(root, ['alerts', 'route'])
+  exists(['alerts', 'fallback'], fallback)
+  for (const name of known) {
+    const at = ['alerts', 'receivers', name, 'fallback']
+    exists(at, receivers[name]?.fallback)
+    const circle = circleFrom(name, receivers)
+    if (circle) complain(at, `goes in a circle: ${circle.join(' → ')}`, 'let the last one have no fallback')
+  }
   return problems
+}
+
+/** `a → b → a`, where following the fallbacks leads back to `name`. */
+function circleFrom(name: string, receivers: Config['alerts']['receivers']): string[] | undefined {
+  const passed = [name]
+  for (let next = receivers[name]?.fallback; next !== undefined; next = receivers[next]?.fallback) {
+    if (next === name) return [...passed, name]
+    if (passed.includes(next)) return undefined
+    passed.push(next)
+  }
+  return undefined
 }

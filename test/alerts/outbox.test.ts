@@ -3,7 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { step } from '../../src/alerts/decide.ts'
-import { giveUpMs, Outbox, retryFirstMs, retryMaxMs, triesMax } from '../../src/alerts/outbox.ts'
+import { Outbox, retryFirstMs, retryMaxMs, triesMax } from '../../src/alerts/outbox.ts'
 import { seededRandom } from '../../src/alerts/random.ts'
 import type { Delivery, Receiver } from '../../src/alerts/receivers/receiver.ts'
 import { emptyAlertsState, noChanges } from '../../src/alerts/state.ts'
@@ -19,6 +19,7 @@ import { until } from '../support/until.ts'
 import { oncallOnly } from './scenario.ts'
 
 const startMs = 1_760_000_000_000
+const giveUpMs = 4 * 3_600_000
 let dir = ''
 let bus: Bus
 let clock: ManualClock
@@ -53,7 +54,7 @@ beforeEach(async () => {
   answers = [delivered]
   const random = seededRandom('test')
   outbox = new Outbox({ bus, clock, log: silentLog, stats, instance: 'test', random, state })
-  outbox.configure(new Map([['oncall', { receiver, timeoutMs: 30_000 }]]))
+  outbox.configure(new Map([['oncall', { receiver, timeoutMs: 30_000, giveUpMs }]]))
   outbox.lead(true)
   bus.readLog('alerts-log', 'first', (entry: LogEntry) => {
     step(state, entry, oncallOnly, noChanges())
@@ -83,7 +84,7 @@ async function advanceUntil(count: number, stepMs: number): Promise<void> {
 }
 
 describe('retries', () => {
-  test('pauses double up to five minutes, and after six hours it is a dead letter', async () => {
+  test('pauses double up to five minutes, and after the time to give up it is a dead letter', async () => {
     answers = [failed]
     await say()
     await until(
@@ -94,7 +95,7 @@ describe('retries', () => {
       { everyMs: 0, timeoutMs: 25_000 },
     )
     const last = receipts.at(-1) as Receipt
-    expect(last.detail).toBe('given up after 6h: HTTP 500')
+    expect(last.detail).toBe('given up after 4h: HTTP 500')
     expect(last.atMs - startMs).toBeGreaterThanOrEqual(giveUpMs)
     expect(last.atMs - startMs).toBeLessThan(giveUpMs + 2 * retryMaxMs)
     for (const { attempt, atMs, retryMs = 0 } of receipts.slice(0, -1)) {
@@ -135,6 +136,82 @@ describe('retries', () => {
     await say()
     await advanceUntil(2, 1_000)
     expect(receipts.map(({ outcome, detail }) => `${outcome} ${detail}`)).toEqual(['failed a bug', 'delivered '])
+  })
+})
+
+describe('the end of the tries', () => {
+  const refused = (): Delivery => ({ outcome: 'refused', detail: 'HTTP 404' })
+  const configured = (fallbacks: Record<string, string>, standing?: string) => {
+    const names = ['oncall', 'ops', 'boss']
+    const channel = (name: string) => {
+      const fallback = fallbacks[name]
+      return { receiver, timeoutMs: 30_000, giveUpMs, ...(fallback !== undefined && { fallback }) }
+    }
+    outbox.configure(new Map(names.map((name) => [name, channel(name)])), standing)
+  }
+  const told = () =>
+    receipts.map(({ receiver: name, outcome, fallback = '' }) => `${name} ${outcome} ${fallback}`.trim())
+
+  test('a refusal is not tried again: the fallback is told at once', async () => {
+    configured({ oncall: 'ops' })
+    answers = [refused, delivered]
+    await say()
+    await until(() => receipts.length === 2)
+    expect(told()).toEqual(['oncall dead ops', 'ops delivered'])
+    expect([stats.get('refused_total'), stats.get('fallback_total'), stats.get('dead_total')]).toEqual([1, 1, 0])
+  })
+
+  test('the fallback of all is told where a receiver names none; nobody is asked twice', async () => {
+    configured({}, 'ops')
+    answers = [refused]
+    await say()
+    await until(() => receipts.length === 2)
+    expect(told()).toEqual(['oncall dead ops', 'ops dead'])
+    expect(stats.get('dead_total')).toBe(1)
+    expect(receipts.at(-1)?.title).toBe('crit: http_5xx_spike, verifier')
+  })
+
+  test('what waits for a receiver that is gone is told to the fallback', async () => {
+    outbox.configure(new Map([['ops', { receiver, timeoutMs: 30_000, giveUpMs }]]), 'ops')
+    await say()
+    await until(() => receipts.length === 2)
+    expect(told()).toEqual(['oncall dead ops', 'ops delivered'])
+  })
+
+  test('the end of a page that nobody took need not arrive and is no dead letter', async () => {
+    answers = [refused, delivered]
+    outbox.lead(false)
+    await say()
+    await bus.publish('transitions.any', transition('ok', startMs + 1_000))
+    await until(() => state.notifications.size === 2)
+    outbox.lead(true)
+    await until(() => receipts.length === 2)
+    expect(receipts.map(({ isMoot = false }) => isMoot)).toEqual([false, true])
+    expect(stats.get('dead_total')).toBe(1)
+  })
+
+  test('a receiver may give up sooner than the others', async () => {
+    outbox.configure(new Map([['oncall', { receiver, timeoutMs: 30_000, giveUpMs: 60_000 }]]))
+    answers = [failed]
+    await say()
+    await until(
+      async () => {
+        await clock.advanceBy(1_000)
+        return receipts.at(-1)?.outcome === 'dead'
+      },
+      { everyMs: 0 },
+    )
+    expect(receipts.at(-1)?.detail).toBe('given up after 1m: HTTP 500')
+  })
+
+  test('what was taken with a complaint is delivered, and the status tells of the complaint until it is gone', async () => {
+    answers = [() => ({ ...delivered(), complaint: 'not taken for cid@example.org' }) as Delivery, delivered]
+    await say()
+    await until(() => outbox.problem)
+    expect(outbox.problem).toBe('oncall took notifications, but: not taken for cid@example.org')
+    await say({ rule: 'other' })
+    await until(() => outbox.problem === undefined)
+    expect(receipts.map(({ outcome }) => outcome)).toEqual(['delivered', 'delivered'])
   })
 })
 

@@ -4,6 +4,7 @@
  *     given: '0s  crit verifier          a transition of group verifier; more words: hidden, blind, rule=…, remind=…
  *             5s  ok verifier
  *             6s  oncall dead            from here on what goes to oncall ends as a dead letter (or: delivered, silent)
+ *             6s  oncall fallback=ops    … is not taken, and ops is told instead (oncall gives-up fallback=ops: the first that waits)
  *             6s  ack verifier          ann acknowledges it; more words: for=1h, sticky (or: unack, note)
  *             6s  silence s1 for=1h rule=a*   a silence of id s1; more words: in=5s (when it starts), quiet=1m, patterns
  *             9s  expire s1
@@ -90,6 +91,8 @@ export class Play {
     const [first, second, ...more] = words as [string, string, ...string[]]
     if (first === 'restart') this.#restart()
     else if (commandWords.includes(first)) this.command(commandOf(words, startMs + atMs), atMs)
+    else if (second === 'gives-up') this.#giveUp(first, more[0] as string, atMs)
+    else if (second?.startsWith('fallback=')) this.#fates.set(first, second)
     else if (second === 'dead' || second === 'delivered' || second === 'silent') this.#fates.set(first, second)
     else this.transition(transition(first as Level, startMs + atMs, givenBy(second, more)), atMs)
   }
@@ -120,13 +123,23 @@ export class Play {
     }
   }
 
+  #giveUp(receiver: string, fate: string, atMs: number): void {
+    const first = this.notifications.find((one) => one.receiver === receiver && isOpen(one))
+    this.#fates.set(receiver, fate)
+    if (first) this.#deliver(first, atMs)
+    this.#fates.set(receiver, 'silent')
+  }
+
   #deliver({ key, receiver, alerts, transition, kind }: Notification, atMs: number): void {
     const fate = this.#fates.get(receiver) ?? 'delivered'
     if (fate === 'silent' || !isOpen(this.state.notifications.get(key) as Notification)) return
     const about = { key, receiver, attempt: 1, by: 't', atMs: startMs + atMs }
     this.#step({ kind: 'claims', key: 'claims', message: about }, atMs)
     const fingerprint = alerts[0]?.fingerprint
-    const receipt = { ...about, outcome: fate, detail: '', fingerprint, transition, kind }
+    const [, fallback] = fate.split('=')
+    const outcome = fallback === undefined ? fate : 'dead'
+    const more = { fingerprint, transition, kind, ...(fallback !== undefined && { fallback }) }
+    const receipt = { ...about, outcome, detail: '', ...more }
     this.#step({ kind: 'receipts', key: 'receipts', message: receipt }, atMs)
   }
 

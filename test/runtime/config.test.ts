@@ -115,6 +115,22 @@ rules: rules/
     ])
   })
 
+  test('fallbacks that lead nowhere or in a circle are each named', () => {
+    const receivers = [
+      'oncall: {email: {to: x@example.org}, fallback: onccall}',
+      'ops: {email: {to: x@example.org}, fallback: boss}',
+      'boss: {email: {to: y@example.org}, fallback: ops}',
+    ]
+    const text = `alerts:\n  fallback: other\n  receivers:\n    ${receivers.join('\n    ')}`
+    const circle = 'help: let the last one have no fallback'
+    expect(problems(text)).toEqual([
+      'tocsin.yaml:2:13: alerts.fallback: there is no receiver "other"\n    help: known: oncall, ops, boss',
+      'tocsin.yaml:4:52: alerts.receivers.oncall.fallback: there is no receiver "onccall"\n    help: did you mean "oncall"?',
+      `tocsin.yaml:5:49: alerts.receivers.ops.fallback: goes in a circle: ops → boss → ops\n    ${circle}`,
+      `tocsin.yaml:6:50: alerts.receivers.boss.fallback: goes in a circle: boss → ops → boss\n    ${circle}`,
+    ])
+  })
+
   test.each([
     [
       'a route to nowhere',

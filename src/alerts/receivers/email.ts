@@ -62,7 +62,7 @@ function outcomeOf(rejected: readonly string[], errors: readonly NodemailerError
   )
   return remaining.length > 0
     ? { outcome: 'failed', detail, unreachable: false, remaining }
-    : { outcome: 'delivered', detail }
+    : { outcome: 'delivered', detail, complaint: detail }
 }
 
 function failureOf(error: NodemailerError, signal: AbortSignal): Delivery {

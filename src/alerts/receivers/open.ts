@@ -1,6 +1,6 @@
 /** Opens receivers as configured. */
 import type { Clock } from '../../runtime/clock.ts'
-import type { Config } from '../../runtime/config.ts'
+import type { Config, Receiver as ReceiverConfig } from '../../runtime/config.ts'
 import type { Stats } from '../../runtime/stats.ts'
 import { openEmail } from './email.ts'
 import type { Receiver } from './receiver.ts'
@@ -12,19 +12,34 @@ export interface ReceiverOptions {
   consoleUrl: string
   /** Connections at most, per receiver. */
   connectionsMax: number
+  /** For receivers that say nothing of it. */
+  giveUpMs: number
 }
 
 export interface Channel {
   receiver: Receiver
   /** A try that takes longer counts as failed. */
   timeoutMs: number
+  /** A notification is tried for so long. */
+  giveUpMs: number
+  /** Who is told instead, where the receiver names one of its own. */
+  fallback?: string
 }
 
 const mailTimeoutMs = 30_000
 
-export function openChannel(config: Config['alerts']['receivers'][string], options: ReceiverOptions): Channel {
-  if ('email' in config) return { receiver: openEmail(config.email, options), timeoutMs: mailTimeoutMs }
-  return { receiver: openWebhook(config.webhook, options), timeoutMs: config.webhook.timeout }
+export function openChannel(config: ReceiverConfig, options: ReceiverOptions): Channel {
+  const { giveUpAfter: giveUpMs = options.giveUpMs, fallback } = config
+  const common = { giveUpMs, ...(fallback !== undefined && { fallback }) }
+  if ('email' in config) {
+    return { ...common, receiver: openEmail(config.email, options), timeoutMs: mailTimeoutMs }
+  }
+  return { ...common, receiver: openWebhook(config.webhook, options), timeoutMs: config.webhook.timeout }
+}
+
+/** What receivers are opened with, apart from clock and counters. */
+export function receiverSettings(config: Config) {
+  return { consoleUrl: consoleUrlOf(config), giveUpMs: config.alerts.giveUpAfter }
 }
 
 /** Where links lead, without a slash at the end. */

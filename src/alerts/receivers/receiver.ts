@@ -12,9 +12,15 @@ export interface Receiver {
   close(): void
 }
 
-/** What became of one try. `detail` is the receiver's own words, for people. */
-export type Delivery =
-  | { outcome: 'delivered'; detail: string }
+/**
+ * What became of one try. `detail` is the receiver's own words, for people. `templateProblem`: the person's template could
+ * not be used, and the message left in our own words.
+ */
+export type Delivery = Tried & { templateProblem?: string }
+
+type Tried =
+  /** `complaint`: it was taken, but something is to be mended, such as an address that was refused. */
+  | { outcome: 'delivered'; detail: string; complaint?: string }
   /** Worth another try, not before `retryAfterMs` from now; `unreachable` when it never got to judge the message. */
   | {
       outcome: 'failed'

@@ -38,6 +38,8 @@ export interface WebhookBody {
   alerts: readonly WebhookAlert[]
   /** Alerts of a summary that are not listed. */
   moreCount: number
+  /** Receivers that did not take it, so that this one is told instead. */
+  insteadOf?: readonly { receiver: string; detail: string }[]
   /** When it passed each edge, epoch ms, as far as known. */
   hops: { packetMs?: number; flushMs?: number; ruleMs?: number; sendMs: number }
 }
@@ -90,7 +92,7 @@ export function openWebhook(config: WebhookReceiver, options: WebhookOptions): R
 }
 
 export function webhookBody(notification: Notification, consoleUrl: string, sendMs: number): WebhookBody {
-  const { key, kind, level, rule, alerts, moreCount, hops } = notification
+  const { key, kind, level, rule, alerts, moreCount, hops, insteadOf } = notification
   const title = wording(notification, { consoleUrl, sendMs, timeZone: 'UTC' }).subject
   return {
     version: 1,
@@ -102,6 +104,7 @@ export function webhookBody(notification: Notification, consoleUrl: string, send
     sentAt: formatIso(sendMs),
     alerts: alerts.map((alert) => webhookAlert(alert, consoleUrl)),
     moreCount,
+    ...(insteadOf && { insteadOf: insteadOf.map(({ receiver, detail }) => ({ receiver, detail })) }),
     hops: { ...hops, sendMs },
   }
 }

@@ -158,6 +158,7 @@ function summaryLines(notification: Notification, alert: ToldAlert, context: Wor
     { label: 'Rule', text: notification.rule },
     { label: 'Groups', text: count },
     { label: 'First', text: sinceOf(alert, context) },
+    notification.insteadOf && { label: 'Note', text: insteadOfText(notification.insteadOf) },
     alert.runbook === undefined ? undefined : linkLine('Runbook', alert.runbook),
     linkLine('Console', `${context.consoleUrl}/rules/${encodeURIComponent(notification.rule)}`),
   ]
@@ -213,8 +214,10 @@ function times(atMs: number, { timeZone }: WordingContext): string {
   return local === utc ? utc : `${local} (${utc})`
 }
 
-function noteOf({ kind }: Notification, { state, nodata, partial, hidden }: ToldAlert): Line | undefined {
+function noteOf({ kind, insteadOf }: Notification, told: ToldAlert): Line | undefined {
+  const { state, nodata, partial, hidden } = told
   const notes = [
+    insteadOfText(insteadOf),
     kind === 'forgotten'
       ? 'nothing has come from this group for long, so it is no longer watched; nobody saw it recover'
       : '',
@@ -223,6 +226,14 @@ function noteOf({ kind }: Notification, { state, nodata, partial, hidden }: Told
     hidden ? 'another alert explains it' : '',
   ].filter(Boolean)
   return notes.length > 0 ? { label: 'Note', text: notes.join('; ') } : undefined
+}
+
+/** `instead of ops, which did not take it (HTTP 404)`. */
+function insteadOfText(insteadOf: Notification['insteadOf'] = []): string {
+  const last = insteadOf.at(-1)
+  if (!last) return ''
+  const names = insteadOf.map(({ receiver }) => receiver).join(' and ')
+  return `told to you instead of ${names}${last.detail ? `, which did not take it (${last.detail})` : ''}`
 }
 
 /** Only web addresses become links; anything else stays text. */
