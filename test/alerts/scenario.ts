@@ -156,7 +156,8 @@ export class Play {
   }
 
   #restart(): void {
-    const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-scenario-'))
+    // In memory where the machine has that: a property restarts hundreds of times, and a busy disk takes long to sync.
+    const dir = fs.mkdtempSync(path.join(fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir(), 'tocsin-scenario-'))
     for (const isLoading of [false, true]) {
       const opened = openStore(path.join(dir, 'alerts.sqlite'))
       if (!opened.ok) throw new Error(opened.error)
