@@ -15,6 +15,7 @@ import { Feed } from './feed.ts'
 import { type CheckedRule, formatRuleProblem, type LoadedRules, loadRules } from './language/load.ts'
 import { stateCodes } from './language/tree.ts'
 import { MetricLeaf } from './metric-leaf.ts'
+import { PostedEvents } from './posted.ts'
 import { type CarriedGroup, RuleRun } from './rule-run.ts'
 import { Sources } from './sources.ts'
 import { BoardLeaf, type StateBoard } from './state-leaf.ts'
@@ -44,6 +45,7 @@ const retiredMax = 10_000
 export class Engine {
   readonly #options: EngineOptions
   readonly #sources = new Sources()
+  readonly #posted = new PostedEvents()
   #loaded: readonly CheckedRule[]
   #rules: RuleRun[] = []
   #companies: Company[] = []
@@ -78,14 +80,20 @@ export class Engine {
         return []
       case 'events':
         this.#start(entry.message.bucketMs - 1)
-        this.#feed.event(entry.message)
-        if (entry.message.name === 'retired') this.#retired = [...this.#retired, entry.message].slice(-retiredMax)
+        this.#happened(entry.message)
         return []
       case 'rules':
         return this.#change(entry.message)
       default:
         return []
     }
+  }
+
+  #happened(message: EventMessage): void {
+    const event = this.#posted.place(message, Math.max(...this.#companies.map(({ closedMs }) => closedMs)))
+    if (!event) return
+    this.#feed.event(event)
+    if (event.name === 'retired') this.#retired = [...this.#retired, event].slice(-retiredMax)
   }
 
   /** Everything but `leader`, which is the part's to know. */

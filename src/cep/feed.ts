@@ -9,7 +9,7 @@ import type { EventMessage } from '../model/event.ts'
 import type { MetricsMessage } from '../model/metric.ts'
 import { EventLeaf } from './event-leaf.ts'
 import { stateCodes } from './language/tree.ts'
-import type { LeafRun } from './leaf.ts'
+import { type LeafRun, noSource } from './leaf.ts'
 import { MetricLeaf, type PointKind } from './metric-leaf.ts'
 import { Router } from './router.ts'
 import type { RuleRun } from './rule-run.ts'
@@ -97,8 +97,9 @@ export class Feed {
   }
 
   event(message: EventMessage): void {
-    const source = this.#sources.indexOf(this.#sources.nameOf(message.source))
-    const id = `${message.source} ${String(message.sequence).padStart(16, '0')}`
+    const isPosted = message.id !== undefined
+    const source = isPosted ? noSource : this.#sources.indexOf(this.#sources.nameOf(message.source))
+    const id = isPosted ? `posted ${message.id}` : `${message.source} ${String(message.sequence).padStart(16, '0')}`
     for (const { leaf, values } of this.#events.matchEvent(message.name, message.tags)) {
       this.#noteLate(leaf, message.source)
       const value = message.tags[leaf.leaf.tag] ?? ''

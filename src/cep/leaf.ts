@@ -10,6 +10,9 @@ import { Groups } from './groups.ts'
 import type { Leaf } from './language/tree.ts'
 import type { Sources } from './sources.ts'
 
+/** Whose point it is, for one that nobody's life vouches for: a posted event neither makes its group blind nor partial. */
+export const noSource = -1
+
 export interface LeafContext {
   sources: Sources
   stepMs: number
@@ -115,6 +118,7 @@ export abstract class LeafRun {
       this.born.push(group)
     }
     if (bucketMs > (this.lastSeenMs[group] as number)) this.lastSeenMs[group] = bucketMs
+    if (source === noSource) return
     const before = this.sourceSet[group] as number
     const after = this.context.sources.withName(before, source)
     if (after !== before) {

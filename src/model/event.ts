@@ -8,4 +8,9 @@ export interface EventMessage {
   name: string
   tags: Readonly<Record<string, string>>
   text?: string
+  /**
+   * Of an event that a person or a program posted. Its source sends no markers, so the engine takes it into the first open
+   * bucket when its own is closed, once for each id.
+   */
+  id?: string
 }

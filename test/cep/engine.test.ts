@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Engine } from '../../src/cep/engine.ts'
 import { loadRules } from '../../src/cep/language/load.ts'
+import { PostedEvents, postedIdsMax } from '../../src/cep/posted.ts'
 import type { CheckState } from '../../src/model/check.ts'
 import type { Envelope, LogEntry } from '../../src/model/message.ts'
 import { emptyMetrics } from '../../src/model/metric.ts'
@@ -397,4 +398,63 @@ test('a check that fails is told in the bucket of its third failing result', () 
     world.mark('checks', at)
   }
   expect(world.take()).toEqual(['down/router: crit at 45'])
+})
+
+describe('an event that somebody posted', () => {
+  const deployed =
+    'rules: {bad_deploy: {crit: "event:deploy[process={process}] then x.{process} > 5 within 5m, keep 10s"}}'
+  const counted = 'rules: {busy: {crit: "count(event:deploy[process={process}]) over 10s >= 2"}}'
+  const post = (world: World, at: number, id: string) =>
+    world.send('events', {
+      ...{ source: 'console-h', sequence: 1, id, name: 'deploy', tags: { process: 'web' } },
+      ...{ atMs: at * 1000, bucketMs: at * 1000 },
+    })
+
+  test('counts in its bucket, and in the first open one when its own was closed before it came', () => {
+    const world = new World(counted)
+    world.mark('a', 1)
+    post(world, 2, 'd1')
+    world.mark('a', 9)
+    post(world, 5, 'd2')
+    world.mark('a', 10)
+    expect(world.take()).toEqual(['busy/web: crit at 10'])
+  })
+
+  test('counts once for each id, however often it comes', () => {
+    const world = new World(counted)
+    world.mark('a', 1)
+    post(world, 2, 'd1')
+    post(world, 2, 'd1')
+    world.mark('a', 3)
+    post(world, 4, 'd1')
+    world.mark('a', 10)
+    expect(world.take()).toEqual([])
+    post(world, 10, 'd2')
+    world.mark('a', 11)
+    expect(world.take()).toEqual(['busy/web: crit at 11'])
+  })
+
+  test('is awaited by nobody and makes no group blind: its console may stop', () => {
+    const world = new World(deployed)
+    world.mark('a', 1)
+    world.gauge('a', 2, { 'x.web': 1 })
+    post(world, 2, 'd1')
+    world.mark('a', 2)
+    for (let at = 3; at <= 30; at++) {
+      world.clock(at)
+      world.gauge('a', at, { 'x.web': at === 20 ? 9 : 1 })
+      world.mark('a', at)
+    }
+    expect(world.take()).toEqual(['bad_deploy/web: crit at 20', 'bad_deploy/web: ok at 30'])
+    expect(world.engine.status().sources.map(({ name }) => name)).toEqual(['a'])
+  })
+
+  test('is known by the newest ids only, so that remembering them is bounded', () => {
+    const posted = new PostedEvents()
+    const event = { source: 's', sequence: 1, atMs: 0, bucketMs: 0, name: 'deploy', tags: {} }
+    for (let i = 0; i < postedIdsMax + 10; i++) expect(posted.place({ ...event, id: `d${i}` }, 0)).toBeDefined()
+    expect(posted.ids).toHaveLength(postedIdsMax)
+    expect(posted.place({ ...event, id: `d${postedIdsMax}` }, 0)).toBeUndefined()
+    expect(posted.place({ ...event, id: 'd0' }, 0)).toBeDefined()
+  })
 })

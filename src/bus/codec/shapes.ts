@@ -115,6 +115,7 @@ const shapes: { readonly [K in Exclude<Kind, 'metrics'>]: Check } = {
     name: text,
     tags: mapping(text),
     text: optional(text),
+    id: optional(text),
   }),
   rules: object<Messages['rules']>({
     hash: text,
