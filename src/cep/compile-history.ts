@@ -7,6 +7,7 @@ import { deviations, lineAt, Ring, sampling, type Usual, usualLately, usualSeaso
 import type { Node, RuleTree } from './language/tree.ts'
 import type { LeafContext, LeafRun } from './leaf.ts'
 import { makeLeaf } from './make-leaf.ts'
+import { refill } from './saved.ts'
 import { type Evaluate, Scope } from './scope.ts'
 import { type Moment, newSequence, type SequenceShape, type SequenceState, stepSequence } from './sequence.ts'
 import { BoardLeaf } from './state-leaf.ts'
@@ -16,11 +17,18 @@ const seasonsMax = 8
 /** Runs one part of a rule when the bucket that ends at `atMs` closes. */
 export type Step = (atMs: number) => void
 
+/** Something that remembers: its state by group, as plain data. */
+export interface Memory {
+  save(): readonly unknown[]
+  restore(saved: readonly unknown[]): void
+}
+
 export abstract class HistoryCompiler {
   readonly leaves: readonly LeafRun[]
   readonly scope: Scope
   protected readonly context: LeafContext
   protected readonly steps: Step[] = []
+  protected readonly memories: Memory[] = []
 
   constructor(tree: RuleTree, context: LeafContext) {
     this.context = context
@@ -34,7 +42,7 @@ export abstract class HistoryCompiler {
   protected ago(node: Extract<Node, { op: 'ago' }>, scope: Scope): Evaluate {
     const of = this.evaluate(node.of, scope)
     const back = Math.max(1, Math.round(node.agoMs / this.context.stepMs))
-    const ring = new Ring(back)
+    const ring = this.remembered(new Ring(back))
     scope.onReset.push((group) => ring.reset(group))
     return this.stepped(scope, (group, bucket) => {
       ring.put(group, bucket, of(group))
@@ -58,7 +66,7 @@ export abstract class HistoryCompiler {
     scope: Scope,
   ): (group: number, bucket: number, value: number) => Usual | undefined {
     const { every, count } = sampling(lengthMs, this.context.stepMs)
-    const ring = new Ring(count)
+    const ring = this.remembered(new Ring(count))
     scope.onReset.push((group) => ring.reset(group))
     return (group, bucket, value) => {
       const sample = Math.floor(bucket / every)
@@ -78,7 +86,7 @@ export abstract class HistoryCompiler {
     scope: Scope,
   ): (group: number, bucket: number, value: number) => Usual | undefined {
     const slots = Math.max(1, Math.round(lengthMs / this.context.stepMs))
-    const ring = new Ring(slots * seasonsMax)
+    const ring = this.remembered(new Ring(slots * seasonsMax))
     scope.onReset.push((group) => ring.reset(group))
     return (group, bucket, value) => {
       ring.put(group, bucket, value)
@@ -95,7 +103,7 @@ export abstract class HistoryCompiler {
     const of = this.evaluate(node.of, scope)
     const { stepMs } = this.context
     const { every, count } = sampling(node.fromMs, stepMs)
-    const ring = new Ring(count)
+    const ring = this.remembered(new Ring(count))
     scope.onReset.push((group) => ring.reset(group))
     return this.stepped(scope, (group, bucket) => {
       const sample = Math.floor(bucket / every)
@@ -116,6 +124,7 @@ export abstract class HistoryCompiler {
       endsInNo: node.steps.at(-1)?.no === true,
     }
     const states: SequenceState[] = []
+    this.remembered(saving(states))
     scope.onReset.push((group) => {
       states[group] = newSequence(shape)
     })
@@ -154,6 +163,7 @@ export abstract class HistoryCompiler {
     }
     const truth = this.evaluate(node, scope)
     const last: number[] = []
+    this.remembered(saving(last))
     scope.onReset.push((group) => {
       last[group] = Number.NaN
     })
@@ -165,9 +175,16 @@ export abstract class HistoryCompiler {
     }
   }
 
+  /** Notes something that has state of its own, in the order of compilation, which a rule's tree settles. */
+  protected remembered<M extends Memory>(memory: M): M {
+    this.memories.push(memory)
+    return memory
+  }
+
   /** A part with state: computed once per bucket and group, in order, and read as often as needed. */
   protected stepped(scope: Scope, step: (group: number, bucket: number, atMs: number) => number): Evaluate {
     const out: number[] = []
+    this.remembered(saving(out))
     scope.onReset.push((group) => {
       out[group] = Number.NaN
     })
@@ -176,5 +193,14 @@ export abstract class HistoryCompiler {
       for (const group of scope.groups.sorted()) out[group] = step(group, bucket, atMs)
     })
     return (group) => out[group] ?? Number.NaN
+  }
+}
+
+/** A list of plain data by group. */
+function saving<T>(list: T[]): Memory {
+  return {
+    save: () => list,
+    // Copied, since a sequence's slots are changed in place.
+    restore: (saved) => refill(list, structuredClone(saved) as T[]),
   }
 }

@@ -5,7 +5,7 @@
 import { HistoryCompiler } from './compile-history.ts'
 import { andTruth, notTruth, orTruth } from './hold.ts'
 import type { Node } from './language/tree.ts'
-import type { LeafRun } from './leaf.ts'
+import type { LeafRun, SavedLeaf } from './leaf.ts'
 import { membersMax } from './make-leaf.ts'
 import { PoolRun, QuantifierRun } from './pool.ts'
 import { type Evaluate, Scope } from './scope.ts'
@@ -67,6 +67,34 @@ export class CompiledRule extends HistoryCompiler {
     return { count: most.refused, sample: most.refusedSample }
   }
 
+  /** Everything below the levels; undefined while nothing has matched. */
+  save() {
+    if (this.isIdle) return undefined
+    return {
+      leaves: this.leaves.map((leaf) => leaf.save()),
+      pools: this.pools.map((pool) => pool.save()),
+      scopes: [this.scope, ...this.inner].map((scope) => scope.save()),
+      memories: this.memories.map((memory) => memory.save()),
+    }
+  }
+
+  restore(saved: ReturnType<CompiledRule['save']>): void {
+    if (!saved) return
+    this.#isIdle = false
+    this.leaves.forEach((leaf, i) => {
+      leaf.restore(saved.leaves[i] as SavedLeaf)
+    })
+    this.pools.forEach((pool, i) => {
+      pool.restore(saved.pools[i] as SavedLeaf)
+    })
+    ;[this.scope, ...this.inner].forEach((scope, i) => {
+      scope.restore(saved.scopes[i] as ReturnType<Scope['save']>)
+    })
+    this.memories.forEach((memory, i) => {
+      memory.restore(saved.memories[i] as readonly unknown[])
+    })
+  }
+
   evaluate(node: Node, scope: Scope = this.scope): Evaluate {
     const known = scope.compiled.get(node)
     if (known) return known
@@ -86,6 +114,8 @@ export class CompiledRule extends HistoryCompiler {
   }
 
   protected readonly runs = new Map<Node, LeafRun>()
+  /** The same and, of a part that stands in several scopes, each. */
+  protected readonly pools: LeafRun[] = []
 
   protected collect(node: Node, into: Set<LeafRun>): void {
     if (node.op === 'is' || node.op === 'leaf') {
@@ -210,6 +240,7 @@ export class CompiledRule extends HistoryCompiler {
         ? new PoolRun(node, context, inner, evaluate)
         : new QuantifierRun(node, context, inner, evaluate)
     this.runs.set(node, run)
+    this.pools.push(run)
     this.inner.push(inner)
     this.folds.push((atMs) => {
       inner.adopt()

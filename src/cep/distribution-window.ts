@@ -5,6 +5,7 @@
  * any order. At most 30 full panes; a pane of more than 512 distinct values keeps the representatives of their bins.
  */
 import { type Distribution, DistributionBuilder, representative } from '../model/distribution.ts'
+import { refill } from './saved.ts'
 import { type WindowShape, windowAt } from './window.ts'
 
 interface Pane {
@@ -71,6 +72,22 @@ export class DistributionWindow {
       if (seen >= rank) return Math.min(max, Math.max(min, value))
     }
     return max
+  }
+
+  /** Per group its panes; what they add up to is added up again. */
+  save() {
+    return this.#groups.map(({ panes }) => panes)
+  }
+
+  restore(saved: ReturnType<DistributionWindow['save']>): void {
+    refill(
+      this.#groups,
+      saved.map((panes) => {
+        const state: GroupPanes = { panes: [...panes], counts: new Map(), total: 0 }
+        for (const { pairs } of panes) for (const [value, count] of pairs) put(state, value, count)
+        return state
+      }),
+    )
   }
 
   #drop(state: GroupPanes, atMs: number): void {

@@ -6,17 +6,20 @@
  */
 import type { EventMessage } from '../model/event.ts'
 import type { LogEntry } from '../model/message.ts'
-import { matchPath, parsePath } from '../model/path.ts'
+import { err, ok, type Result } from '../model/result.ts'
 import type { RulesMessage } from '../model/rules.ts'
 import type { EngineStatus } from '../model/status.ts'
 import type { Transition } from '../model/transition.ts'
+import { overflowBoard, sourceBoard } from './boards.ts'
 import { builtInRules } from './built-in.ts'
+import { type Company, companiesOf } from './companies.ts'
 import { Feed } from './feed.ts'
 import { type CheckedRule, formatRuleProblem, type LoadedRules, loadRules } from './language/load.ts'
-import { stateCodes } from './language/tree.ts'
 import { MetricLeaf } from './metric-leaf.ts'
 import { PostedEvents } from './posted.ts'
-import { type CarriedGroup, RuleRun } from './rule-run.ts'
+import { type CarriedGroup, RuleRun, type SavedRule } from './rule-run.ts'
+import { refillMap, treeHash } from './saved.ts'
+import { carriedOf, endOf } from './saved-rule.ts'
 import { Sources } from './sources.ts'
 import { BoardLeaf, type StateBoard } from './state-leaf.ts'
 
@@ -31,21 +34,17 @@ export interface EngineOptions {
   firing?: ReadonlyMap<string, readonly CarriedGroup[]>
 }
 
-/** Rules that close their buckets together: those without late sources, or those that refer to each other. */
-interface Company {
-  rules: RuleRun[]
-  lateNames: Set<string>
-  closedMs: number
-}
+export type SavedEngine = ReturnType<Engine['save']>
 
 /** Buckets of silence that are lived through one by one; a longer gap is skipped. */
 const gapMsMax = 2 * 86_400_000
 const retiredMax = 10_000
+const noNames: ReadonlySet<string> = new Set()
 
 export class Engine {
   readonly #options: EngineOptions
   readonly #sources = new Sources()
-  readonly #posted = new PostedEvents()
+  #posted = new PostedEvents()
   #loaded: readonly CheckedRule[]
   #rules: RuleRun[] = []
   #companies: Company[] = []
@@ -54,6 +53,11 @@ export class Engine {
   #rulesHash = ''
   #rulesProblem: string | undefined
   #retired: EventMessage[] = []
+  /** Of the last `rules` message; undefined while the rules are those of the options. */
+  #files: RulesMessage['files'] | undefined
+  readonly #overflows = new Map<string, number>()
+  /** What a restored engine has to tell with the first entry. */
+  #owed: readonly Transition[] = []
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -61,8 +65,85 @@ export class Engine {
     this.#feed = new Feed([], this.#sources, () => {})
   }
 
+  /** The engine that gave `saved`; rules that this program reads otherwise start like edited ones. */
+  static restored(options: EngineOptions, saved: SavedEngine): Result<Engine, string> {
+    const loaded = saved.files ? loadRules(saved.files) : options.rules
+    const [problem] = loaded?.problems ?? []
+    if (problem) return err(`its rules are wrong for this program: ${formatRuleProblem(problem)}`)
+    const engine = new Engine({ ...options, ...(loaded && { rules: loaded }) })
+    engine.#restore(saved)
+    return ok(engine)
+  }
+
+  /** Its whole state between two entries, as plain data that is not copied: see saved.ts and snapshot.ts. */
+  save() {
+    return {
+      rulesHash: this.#rulesHash,
+      rulesProblem: this.#rulesProblem,
+      files: this.#files,
+      isStarted: this.#isStarted,
+      sources: this.#sources.save(),
+      rules: this.#rules.map((run) => run.save()),
+      companies: this.#companies.map(({ rules, lateNames, closedMs }) => {
+        return { rules: rules.map(({ rule }) => rule.name), lateNames: [...lateNames], closedMs }
+      }),
+      retired: this.#retired,
+      posted: this.#posted.ids,
+      overflows: this.#overflows,
+      owed: this.#owed,
+    }
+  }
+
+  #restore(saved: SavedEngine): void {
+    this.#rulesHash = saved.rulesHash
+    this.#rulesProblem = saved.rulesProblem
+    this.#files = saved.files
+    this.#isStarted = saved.isStarted
+    this.#sources.restore(saved.sources)
+    this.#retired = [...saved.retired]
+    this.#posted = new PostedEvents(saved.posted)
+    refillMap(this.#overflows, saved.overflows)
+    const transitions = [...saved.owed]
+    const before = new Map(saved.rules.map((rule) => [rule.name, rule]))
+    if (saved.isStarted) this.#rules = this.#loaded.map((rule) => this.#revive(before, rule, transitions))
+    for (const rule of before.values()) transitions.push(...endOf(rule))
+    this.#owed = transitions
+    this.#wire()
+    const byName = new Map(this.#rules.map((run) => [run.rule.name, run]))
+    this.#companies = saved.companies.map(({ rules, lateNames, closedMs }) => {
+      return { rules: rules.flatMap((name) => byName.get(name) ?? []), lateNames: new Set(lateNames), closedMs }
+    })
+    const isSame =
+      before.size === 0 && saved.rules.every(({ key }, i) => key === treeHash(this.#loaded[i] as CheckedRule))
+    if (saved.isStarted && !isSame) this.#assemble(this.#sources.closed(noNames) ?? 0)
+  }
+
+  /** As #replace, for a rule that was saved. */
+  #revive(before: Map<string, SavedRule>, rule: CheckedRule, into: Transition[]): RuleRun {
+    const saved = before.get(rule.name)
+    before.delete(rule.name)
+    if (saved?.key === treeHash(rule)) return this.#takenOver(rule, saved)
+    const closedMs = this.#sources.closed(noNames) ?? 0
+    const isSameGroups = saved?.names.join() === rule.names.join()
+    if (saved && !isSameGroups) into.push(...endOf(saved))
+    return this.#newRun(rule, closedMs, saved && isSameGroups ? carriedOf(saved) : [])
+  }
+
+  #takenOver(rule: CheckedRule, saved: SavedRule): RuleRun {
+    const run = this.#newRun(rule, saved.startMs)
+    run.restore(saved)
+    return run
+  }
+
   /** Applies one entry; what it decided comes back in order of bucket, rule and group. */
   step(entry: LogEntry): readonly Transition[] {
+    if (this.#owed.length === 0) return this.#apply(entry)
+    const owed = this.#owed
+    this.#owed = []
+    return [...owed, ...this.#apply(entry)]
+  }
+
+  #apply(entry: LogEntry): readonly Transition[] {
     switch (entry.kind) {
       case 'markers':
         this.#sources.marker(entry.message)
@@ -133,6 +214,11 @@ export class Engine {
 
   /** Finds out anew who closes together, and wires boards and feed. */
   #regroup(closedMs: number): void {
+    this.#wire()
+    this.#assemble(closedMs)
+  }
+
+  #wire(): void {
     const byName = new Map(this.#rules.map((run) => [run.rule.name, run]))
     for (const run of this.#rules) {
       for (const leaf of run.compiled.leaves) {
@@ -140,27 +226,10 @@ export class Engine {
       }
     }
     this.#feed = new Feed(this.#rules, this.#sources, (rule, name) => this.#hearLate(rule, name))
-    this.#assemble(closedMs)
   }
 
-  /** Companies: rules tied by reference share their late sources; those without any are one company. */
   #assemble(fallbackMs: number): void {
-    const closedOf = new Map<RuleRun, number>()
-    for (const { rules, closedMs } of this.#companies) for (const rule of rules) closedOf.set(rule, closedMs)
-    const byKey = new Map<string, Company>()
-    for (const rules of tied(this.#rules)) {
-      const lateNames = new Set(rules.flatMap((rule) => [...rule.lateNames]))
-      const closedMs = Math.max(...rules.map((rule) => closedOf.get(rule) ?? fallbackMs))
-      const key = `${[...lateNames].sort().join(' ')} ${closedMs}`
-      const known = byKey.get(key)
-      if (known) known.rules.push(...rules)
-      else byKey.set(key, { rules: [...rules], lateNames, closedMs })
-    }
-    const place = new Map(this.#rules.map((rule, i) => [rule, i]))
-    this.#companies = [...byKey.values()]
-    for (const { rules } of this.#companies) {
-      rules.sort((a, b) => (place.get(a) as number) - (place.get(b) as number))
-    }
+    this.#companies = companiesOf(this.#rules, this.#companies, fallbackMs)
   }
 
   #hearLate(rule: RuleRun, name: string): void {
@@ -231,27 +300,8 @@ export class Engine {
 
   #board(leaf: BoardLeaf, byName: ReadonlyMap<string, RuleRun>): StateBoard | undefined {
     if (leaf.leaf.source === 'rule') return byName.get(leaf.leaf.path.slice('rule:'.length))
-    return leaf.leaf.source === 'overflow' ? this.#overflowBoard() : sourceBoard(leaf, this.#sources)
-  }
-
-  /** Rules with more groups than they may have. */
-  #overflowBoard(): StateBoard {
-    const rules = () => this.#rules.filter((rule) => rule.compiled.refused.count > 0)
-    const seen = new Map<string, number>()
-    return {
-      get version() {
-        return rules().length
-      },
-      groups: () => rules().map((rule) => [rule.rule.name]),
-      early: () => false,
-      state: ([name]) => {
-        const rule = this.#rules.find((run) => run.rule.name === name)
-        const { count } = rule?.compiled.refused ?? { count: 0 }
-        const isMore = count > (seen.get(name as string) ?? 0)
-        seen.set(name as string, count)
-        return isMore ? stateCodes.warn : stateCodes.ok
-      },
-    }
+    if (leaf.leaf.source === 'overflow') return overflowBoard(() => this.#rules, this.#overflows)
+    return sourceBoard(leaf, this.#sources)
   }
 
   /** Takes over other rules, from the next bucket on; with errors nothing changes. */
@@ -263,10 +313,11 @@ export class Engine {
     }
     this.#rulesProblem = undefined
     this.#rulesHash = message.hash
+    this.#files = message.files
     this.#loaded = withBuiltIn(loaded.rules)
     if (!this.#isStarted) return []
     const before = new Map(this.#rules.map((run) => [run.rule.name, run]))
-    const closedMs = this.#sources.closed(new Set()) ?? 0
+    const closedMs = this.#sources.closed(noNames) ?? 0
     const transitions: Transition[] = []
     this.#rules = this.#loaded.map((rule) => this.#replace(before, rule, closedMs, transitions))
     for (const run of before.values()) transitions.push(...run.end(Math.max(run.lastBucketMs, closedMs)))
@@ -280,8 +331,8 @@ export class Engine {
     before.delete(rule.name)
     if (!run) return this.#newRun(rule, closedMs)
     if (run.rule.treeKey === rule.treeKey && run.problem === undefined) {
-      run.reword(rule)
-      return run
+      // Compiled anew, since its words may have changed; so what it computes is what its present words need.
+      return this.#takenOver(rule, run.save())
     }
     const isSameGroups = run.rule.names.join() === rule.names.join()
     if (!isSameGroups) into.push(...run.end(Math.max(run.lastBucketMs, closedMs)))
@@ -292,42 +343,4 @@ export class Engine {
 function withBuiltIn(rules: readonly CheckedRule[]): readonly CheckedRule[] {
   const names = new Set(rules.map(({ name }) => name))
   return [...rules, ...builtInRules().filter(({ name }) => !names.has(name))]
-}
-
-/** Rules that refer to each other, directly or through others. */
-function tied(rules: readonly RuleRun[]): RuleRun[][] {
-  const company = new Map<string, RuleRun[]>()
-  for (const run of rules) {
-    const joined = new Set([[run], ...run.rule.rulesUsed.map((name) => company.get(name) ?? [])])
-    const all = [...joined].flat()
-    for (const member of all) company.set(member.rule.name, all)
-  }
-  return [...new Set(company.values())]
-}
-
-/** Liveness of sources as states: dead is crit, one that said bye is missing. */
-function sourceBoard(leaf: BoardLeaf, sources: Sources): StateBoard {
-  const parsed = parsePath(leaf.leaf.path)
-  const valuesOf = (name: string) => (parsed.ok ? matchPath(parsed.value, name) : undefined)
-  const codes = { live: stateCodes.ok, dead: stateCodes.crit, gone: stateCodes.missing }
-  return {
-    get version() {
-      return sources.names().length
-    },
-    groups: () => sources.names().flatMap((name) => [valuesOf(name) ?? []].filter(() => valuesOf(name) !== undefined)),
-    early: () => false,
-    state: (values) => {
-      const states = sources.names().flatMap((name) => {
-        const theirs = valuesOf(name)
-        const isMine = theirs?.every((value, i) => value === values[i]) === true
-        const state = isMine ? sources.stateOf(name) : undefined
-        return state ? [codes[state]] : []
-      })
-      return states.length > 0
-        ? Math.max(...states.map((code) => (code === stateCodes.missing ? -1 : code))) === -1
-          ? stateCodes.missing
-          : Math.max(...states.filter((code) => code !== stateCodes.missing))
-        : stateCodes.missing
-    },
-  }
 }

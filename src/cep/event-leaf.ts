@@ -5,6 +5,7 @@
  */
 import type { Leaf } from './language/tree.ts'
 import { type LeafContext, LeafRun } from './leaf.ts'
+import { refill, refillMap } from './saved.ts'
 import { PaneWindow, windowShape } from './window.ts'
 
 interface Happened {
@@ -74,6 +75,32 @@ export class EventLeaf extends LeafRun {
     for (const bucket of this.#open.values()) {
       for (const [id, event] of bucket) if (event.group === group) bucket.delete(id)
     }
+  }
+
+  override save() {
+    return {
+      ...super.save(),
+      open: this.#open,
+      window: this.#window.save(this.groups.length),
+      lastMs: this.#lastMs,
+      distinct: this.#distinct,
+      closedMs: this.#closedMs,
+    }
+  }
+
+  override restore(saved: ReturnType<EventLeaf['save']>): void {
+    super.restore(saved)
+    refillMap(
+      this.#open,
+      [...saved.open].map(([bucketMs, events]) => [bucketMs, new Map(events)] as const),
+    )
+    this.#window.restore(saved.window)
+    refill(this.#lastMs, saved.lastMs)
+    refill(
+      this.#distinct,
+      saved.distinct.map((values) => new Map(values)),
+    )
+    this.#closedMs = saved.closedMs
   }
 
   #due(atMs: number): Happened[] {

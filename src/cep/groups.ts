@@ -3,6 +3,8 @@
  *
  * A number whose group was dropped is used again. Order is by key, whatever the order of arrival.
  */
+import { refill } from './saved.ts'
+
 export class Groups {
   readonly names: readonly string[]
   readonly max: number
@@ -64,6 +66,26 @@ export class Groups {
   sorted(): readonly number[] {
     this.#sorted ??= [...this.#byKey.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group)
     return this.#sorted
+  }
+
+  save() {
+    const { values, refused, refusedSample, version } = this
+    return { values, refused, refusedSample, version, free: this.#free }
+  }
+
+  restore(saved: ReturnType<Groups['save']>): void {
+    refill(this.values, saved.values)
+    refill(this.#free, saved.free)
+    this.refused = saved.refused
+    this.refusedSample = [...saved.refusedSample]
+    this.version = saved.version
+    this.#byKey.clear()
+    this.#sorted = undefined
+    this.values.forEach((values, group) => {
+      if (!values) return
+      this.keys[group] = groupKeyOf(values)
+      this.#byKey.set(identity(values), group)
+    })
   }
 
   #refuse(values: readonly string[]): number {

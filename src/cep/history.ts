@@ -4,6 +4,8 @@
  * Values are kept by absolute bucket number, so that what is remembered depends on the time alone. Beyond 360 values of a
  * window every n-th bucket is kept.
  */
+import { refill } from './saved.ts'
+
 const samplesMax = 360
 
 /** The values of the last `slots` buckets and the current one. */
@@ -26,6 +28,17 @@ export class Ring {
   /** The value `back` buckets ago; back ≤ slots. */
   get(group: number, bucket: number, back: number): number {
     return bucket < back ? Number.NaN : (this.#of(group)[(bucket - back) % this.#slots] as number)
+  }
+
+  save() {
+    return this.#groups
+  }
+
+  restore(saved: ReturnType<Ring['save']>): void {
+    refill(
+      this.#groups,
+      saved.map((values) => values.slice()),
+    )
   }
 
   #of(group: number): Float64Array {

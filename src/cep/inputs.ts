@@ -3,6 +3,8 @@
  *
  * An input's number never changes while it lives; `order` lists the inputs by group, series and source.
  */
+import { refill, refillMap } from './saved.ts'
+
 export class Inputs {
   /** Group of each input; -1 for one that was dropped. */
   readonly group: number[] = []
@@ -35,6 +37,18 @@ export class Inputs {
       this.#byKey.delete(key)
       this.group[input] = -1
     }
+    this.#order = undefined
+  }
+
+  save() {
+    return { group: this.group, series: this.series, source: this.source, keys: [...this.#byKey] }
+  }
+
+  restore(saved: ReturnType<Inputs['save']>): void {
+    refill(this.group, saved.group)
+    refill(this.series, saved.series)
+    refill(this.source, saved.source)
+    refillMap(this.#byKey, saved.keys)
     this.#order = undefined
   }
 

@@ -8,6 +8,7 @@
 
 import { Groups } from './groups.ts'
 import type { Leaf } from './language/tree.ts'
+import { bytes, floats, ints } from './saved.ts'
 import type { Sources } from './sources.ts'
 
 /** Whose point it is, for one that nobody's life vouches for: a posted event neither makes its group blind nor partial. */
@@ -25,6 +26,8 @@ export interface LeafContext {
   /** Told when inputs were dropped, so that nobody remembers their numbers. */
   onDrop: () => void
 }
+
+export type SavedLeaf = ReturnType<LeafRun['save']>
 
 /** What the engine and the rule's expressions need of every leaf. */
 export abstract class LeafRun {
@@ -90,6 +93,29 @@ export abstract class LeafRun {
     this.fallbackSet[group] = 0
     this.out[group] = Number.NaN
     this.lastSeenMs[group] = this.context.startMs
+  }
+
+  save() {
+    const { length } = this.groups
+    return {
+      groups: this.groups.save(),
+      out: this.out.subarray(0, length),
+      lastSeenMs: this.lastSeenMs.subarray(0, length),
+      sourceSet: this.sourceSet.subarray(0, length),
+      fallbackSet: this.fallbackSet.subarray(0, length),
+      isBorn: this.isBorn.subarray(0, length),
+      setsVersion: this.setsVersion,
+    }
+  }
+
+  restore(saved: SavedLeaf): void {
+    this.groups.restore(saved.groups)
+    this.out = floats(saved.out)
+    this.lastSeenMs = floats(saved.lastSeenMs)
+    this.sourceSet = ints(saved.sourceSet)
+    this.fallbackSet = ints(saved.fallbackSet)
+    this.isBorn = bytes(saved.isBorn)
+    this.setsVersion = saved.setsVersion
   }
 
   /** Makes room for a group's state. */

@@ -7,6 +7,7 @@ import { DistributionWindow } from './distribution-window.ts'
 import { Inputs } from './inputs.ts'
 import type { Leaf, SeriesKind } from './language/tree.ts'
 import { type LeafContext, LeafRun, widened } from './leaf.ts'
+import { floats, refill, refillMap } from './saved.ts'
 import { type FieldFold, PaneWindow, windowShape } from './window.ts'
 
 /** What a column of a metrics message holds for one input. */
@@ -104,6 +105,57 @@ export abstract class MetricCells extends LeafRun {
     this.seriesOfGroup[group] = new Set()
     this.window?.reset(group)
     this.distributions?.reset(group)
+  }
+
+  /** Between two entries no bucket is half closed, so what lives only while one closes is not saved. */
+  override save() {
+    const { inputs, late, knownKind, observed, closedMs, numbers, objects, inputSeen, seriesOfGroup } = this
+    return {
+      ...super.save(),
+      inputs: inputs.save(),
+      late,
+      knownKind,
+      observed,
+      closedMs,
+      numbers,
+      objects,
+      inputSeen,
+      seriesOfGroup,
+      inputValue: this.inputValue.subarray(0, inputs.length),
+      inputAtMs: this.inputAtMs.subarray(0, inputs.length),
+      coarse: this.coarse.subarray(0, this.groups.length),
+      window: this.window?.save(this.groups.length),
+      distributions: this.distributions?.save(),
+    }
+  }
+
+  override restore(saved: ReturnType<MetricCells['save']>): void {
+    super.restore(saved)
+    this.inputs.restore(saved.inputs)
+    this.late = saved.late
+    this.knownKind = saved.knownKind
+    this.observed = saved.observed
+    this.closedMs = saved.closedMs
+    refillMap(
+      this.numbers,
+      [...saved.numbers].map(([bucketMs, cells]) => [bucketMs, cells.slice()] as const),
+    )
+    refillMap(
+      this.objects,
+      [...saved.objects].map(([bucketMs, cells]) => [bucketMs, new Map(cells)] as const),
+    )
+    refill(this.inputSeen, saved.inputSeen)
+    refill(
+      this.seriesOfGroup,
+      saved.seriesOfGroup.map((series) => new Set(series)),
+    )
+    this.inputValue = floats(saved.inputValue)
+    this.inputAtMs = floats(saved.inputAtMs, Number.NEGATIVE_INFINITY)
+    this.coarse = floats(saved.coarse, Number.NaN, this.out.length)
+    this.prepare()
+    if (saved.window) this.window?.restore(saved.window)
+    if (saved.distributions) this.distributions?.restore(saved.distributions)
+    this.emptyBucket()
   }
 
   protected override room(group: number): void {

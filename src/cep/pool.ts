@@ -7,6 +7,7 @@ import { projection } from './groups.ts'
 import type { Leaf, Node, PoolFunction } from './language/tree.ts'
 import { type LeafContext, LeafRun } from './leaf.ts'
 import { poolOf } from './metric-leaf.ts'
+import { refill } from './saved.ts'
 import type { Evaluate, Scope } from './scope.ts'
 import { type FieldFold, PaneWindow, windowShape } from './window.ts'
 
@@ -49,6 +50,15 @@ abstract class InnerRun extends LeafRun {
       this.born.push(group)
     }
     this.#follow(atMs)
+  }
+
+  override save() {
+    return { ...super.save(), outerOf: this.outerOf }
+  }
+
+  override restore(saved: ReturnType<InnerRun['save']>): void {
+    super.restore(saved)
+    refill(this.outerOf, saved.outerOf)
   }
 
   /** Takes over who feeds the members and when. */
@@ -110,6 +120,17 @@ export class PoolRun extends InnerRun {
     super.drop(group)
     this.#window.reset(group)
     this.#distributions?.reset(group)
+  }
+
+  override save() {
+    const window = this.#window.save(this.groups.length)
+    return { ...super.save(), window, distributions: this.#distributions?.save() }
+  }
+
+  override restore(saved: ReturnType<PoolRun['save']>): void {
+    super.restore(saved)
+    this.#window.restore(saved.window)
+    if (saved.distributions) this.#distributions?.restore(saved.distributions)
   }
 
   #push(group: number, atMs: number, members: readonly number[]): void {

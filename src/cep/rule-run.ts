@@ -3,10 +3,12 @@ import { type LevelState, newLevelState, notTruth, stepLevel } from './hold.ts'
 import type { CheckedRule } from './language/load.ts'
 import { stateCodes } from './language/tree.ts'
 import { type CarriedGroup, type GroupState, type LevelRun, type RuleContext, RuleWords } from './rule-words.ts'
+import { refill, refillMap, treeHash } from './saved.ts'
 import type { Evaluate } from './scope.ts'
 import type { StateBoard } from './state-leaf.ts'
 
 export type { CarriedGroup, RuleContext } from './rule-words.ts'
+export type SavedRule = ReturnType<RuleRun['save']>
 
 const nodataMs = 300_000
 const seriesLength = 60
@@ -55,6 +57,36 @@ export class RuleRun extends RuleWords implements StateBoard {
       const values = this.compiled.scope.groups.values[group] as readonly string[]
       return [{ values, level: state.level, isHidden: state.isHidden, troubleMs: state.troubleMs }]
     })
+  }
+
+  /** The rule's state; `key` tells whether another program's reading of the rule means the same. */
+  save() {
+    const { rule, startMs, lastBucketMs, problem, states } = this
+    return {
+      name: rule.name,
+      names: rule.names,
+      key: treeHash(rule),
+      startMs,
+      lastBucketMs,
+      problem,
+      lateNames: [...this.lateNames],
+      carried: [...this.carried.values()],
+      states,
+      compiled: this.compiled.save(),
+    }
+  }
+
+  /** Takes the state of a run of a rule that means the same and began at the same time. */
+  restore(saved: SavedRule): void {
+    this.lastBucketMs = saved.lastBucketMs
+    this.problem = saved.problem
+    for (const name of saved.lateNames) this.lateNames.add(name)
+    refillMap(
+      this.carried,
+      saved.carried.map((group) => [group.values.join('\u0000'), group]),
+    )
+    this.compiled.restore(saved.compiled)
+    refill(this.states, structuredClone(saved.states))
   }
 
   /** How long silence lasts before it is nodata: 5 minutes, or as long as a value stands. */

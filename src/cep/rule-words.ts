@@ -60,7 +60,7 @@ export interface ShownValue {
 }
 
 export abstract class RuleWords {
-  rule: CheckedRule
+  readonly rule: CheckedRule
   readonly stepMs: number
   readonly compiled: CompiledRule
   lastBucketMs = 0
@@ -98,12 +98,6 @@ export abstract class RuleWords {
     this.compiled.scope.onReset.push((group) => {
       this.states[group] = undefined
     })
-    this.show()
-  }
-
-  /** Takes over what does not change the rule's meaning: its words. */
-  reword(rule: CheckedRule): void {
-    this.rule = rule
     this.show()
   }
 

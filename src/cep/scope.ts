@@ -7,6 +7,7 @@
 import { Groups, projection } from './groups.ts'
 import type { LeafRun } from './leaf.ts'
 import { widened, widenedInts } from './leaf.ts'
+import { bytes, floats, ints } from './saved.ts'
 import type { Sources } from './sources.ts'
 
 /** One leaf as a scope sees it: which of its groups belongs to each group of the scope. */
@@ -114,6 +115,31 @@ export class Scope {
       map[group] = -1
     }
     this.groups.drop(group)
+  }
+
+  save() {
+    const { length } = this.groups
+    return {
+      groups: this.groups.save(),
+      maps: this.links.map(({ map }) => map.subarray(0, length)),
+      lastSeenMs: this.lastSeenMs.subarray(0, length),
+      sourceSet: this.sourceSet.subarray(0, length),
+      isBlind: this.isBlind.subarray(0, length),
+      isPartial: this.isPartial.subarray(0, length),
+      setsSeen: this.#setsSeen,
+    }
+  }
+
+  restore(saved: ReturnType<Scope['save']>): void {
+    this.groups.restore(saved.groups)
+    this.links.forEach((link, i) => {
+      link.map = ints(saved.maps[i] as Int32Array, -1)
+    })
+    this.lastSeenMs = floats(saved.lastSeenMs)
+    this.sourceSet = ints(saved.sourceSet)
+    this.isBlind = bytes(saved.isBlind)
+    this.isPartial = bytes(saved.isPartial)
+    this.#setsSeen = saved.setsSeen
   }
 
   #judgeSources(group: number): void {

@@ -11,6 +11,7 @@
  */
 import type { SourceStatus } from '../model/status.ts'
 import type { Marker } from '../model/time.ts'
+import { refill, refillMap } from './saved.ts'
 
 interface SourceState {
   id: string
@@ -219,6 +220,39 @@ export class Sources {
         latenessMs,
       }))
       .sort((a, b) => (a.source < b.source ? -1 : 1))
+  }
+
+  save() {
+    return {
+      sources: [...this.#sources.values()],
+      names: this.#names,
+      sets: this.#sets,
+      nowMs: this.#nowMs,
+      leftMs: this.#leftMs,
+      leaving: this.#leaving,
+      version: this.version,
+    }
+  }
+
+  restore(saved: ReturnType<Sources['save']>): void {
+    refillMap(
+      this.#sources,
+      saved.sources.map((source) => [source.id, { ...source }]),
+    )
+    refill(this.#names, structuredClone(saved.names))
+    refillMap(
+      this.#byName,
+      saved.names.map(({ name }, index) => [name, index]),
+    )
+    refill(this.#sets, saved.sets)
+    refillMap(
+      this.#setIds,
+      saved.sets.map((names, set) => [names.join(' '), set]),
+    )
+    this.#nowMs = saved.nowMs
+    this.#leftMs = saved.leftMs
+    this.#leaving = [...saved.leaving]
+    this.version = saved.version
   }
 
   #hear(source: SourceState): void {

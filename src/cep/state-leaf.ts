@@ -4,6 +4,7 @@
 import { bucketEnd } from '../model/time.ts'
 import { type Leaf, stateCodes } from './language/tree.ts'
 import { LeafRun } from './leaf.ts'
+import { bytes, refill, refillMap } from './saved.ts'
 
 interface CheckPoint {
   state: number
@@ -69,6 +70,20 @@ export class CheckLeaf extends LeafRun {
     for (const bucket of this.#open.values()) bucket.delete(group)
   }
 
+  override save() {
+    return { ...super.save(), open: this.#open, last: this.#last, closedMs: this.#closedMs }
+  }
+
+  override restore(saved: ReturnType<CheckLeaf['save']>): void {
+    super.restore(saved)
+    refillMap(
+      this.#open,
+      [...saved.open].map(([bucketMs, points]) => [bucketMs, new Map(points)] as const),
+    )
+    refill(this.#last, saved.last)
+    this.#closedMs = saved.closedMs
+  }
+
   #result(group: number, atMs: number): number {
     if (this.leaf.fold === 'silence') return atMs - (this.lastSeenMs[group] as number) >= this.leaf.overMs ? 1 : 0
     const last = this.#last[group]
@@ -127,6 +142,16 @@ export class BoardLeaf extends LeafRun {
       this.out[group] = theirs ? this.board.state(theirs) : stateCodes.missing
       this.early[group] = theirs && this.board.early(theirs) ? 1 : 0
     }
+  }
+
+  override save() {
+    return { ...super.save(), early: this.early.subarray(0, this.groups.length), version: this.#version }
+  }
+
+  override restore(saved: ReturnType<BoardLeaf['save']>): void {
+    super.restore(saved)
+    this.early = bytes(saved.early, this.out.length)
+    this.#version = saved.version
   }
 
   /** Groups of the board become groups here, where no fact stands between. */

@@ -112,6 +112,27 @@ export class PaneWindow {
     this.#fold(into, 0, into, 0, this.#running, group * width)
   }
 
+  /** The state of groups 0 … count − 1; the others are empty. */
+  save(count: number) {
+    const { width } = this
+    return {
+      ring: this.#ring.subarray(0, count * this.#blockPanes * width),
+      prefix: this.#prefix.subarray(0, count * width),
+      running: this.#running.subarray(0, count * width),
+      pane: this.#pane,
+      fullPanes: this.#fullPanes,
+    }
+  }
+
+  restore(saved: ReturnType<PaneWindow['save']>): void {
+    this.grow(saved.running.length / this.width)
+    this.#ring.set(saved.ring)
+    this.#prefix.set(saved.prefix)
+    this.#running.set(saved.running)
+    this.#pane = saved.pane
+    this.#fullPanes = saved.fullPanes
+  }
+
   #readFull(group: number, blockAt: number, into: Float64Array): void {
     const { width } = this
     const size = this.#blockPanes
