@@ -16,8 +16,9 @@ import { BusError } from './bus.ts'
 import { MetricsReader, writeMetrics } from './codec/metrics.ts'
 import { checkHops, checkMessage, plain } from './codec/shapes.ts'
 
-export const codecVersion = 1
-const versionsRead: readonly number[] = [codecVersion]
+/** 2: gauges tell when they were written. */
+export const codecVersion = 2
+const versionsRead: readonly number[] = [codecVersion, codecVersion - 1]
 const magic = 0x54
 const shapeJson = 0x4a
 const shapeMetrics = 0x4d

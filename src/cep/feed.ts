@@ -59,15 +59,16 @@ export class Feed {
   }
 
   metrics(message: MetricsMessage): void {
-    const { source, bucketMs } = message
-    const numbers = (names: readonly string[], kind: PointKind, values: Float64Array) => {
+    const { source, bucketMs, stepMs } = message
+    const numbers = (names: readonly string[], kind: PointKind, values: Float64Array, offsetsMs?: Float64Array) => {
       if (names.length === 0) return
       for (const { leaf, inputs, positions } of this.#plan(names, kind, source).parts) {
         leaf.writeNumbers(bucketMs, inputs, positions, values)
+        if (offsetsMs) leaf.writeTimes(bucketMs, inputs, positions, offsetsMs, bucketMs - stepMs)
       }
     }
     numbers(message.counters.names, 'count', message.counters.sums)
-    numbers(message.gauges.names, 'gauge', message.gauges.values)
+    numbers(message.gauges.names, 'gauge', message.gauges.values, message.gauges.offsetsMs)
     numbers(message.untyped.names, 'untyped', message.untyped.values)
     const objects = (
       names: readonly string[],

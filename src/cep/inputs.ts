@@ -1,7 +1,8 @@
 /**
  * Inputs: the (source, series) pairs that feed one leaf.
  *
- * An input's number never changes while it lives; `order` lists the inputs by group, series and source.
+ * An input's number never changes while it lives; `order` lists the inputs by group, series and source, so that what
+ * several sources send of one series stands side by side: a run.
  */
 import { refill, refillMap } from './saved.ts'
 
@@ -12,6 +13,7 @@ export class Inputs {
   readonly source: number[] = []
   readonly #byKey = new Map<string, number>()
   #order: readonly number[] | undefined
+  #hasRuns = false
 
   get length(): number {
     return this.group.length
@@ -53,9 +55,22 @@ export class Inputs {
   }
 
   order(): readonly number[] {
-    this.#order ??= [...this.#byKey.entries()]
+    if (this.#order) return this.#order
+    this.#order = [...this.#byKey.entries()]
       .sort(([a, i], [b, j]) => (this.group[i] as number) - (this.group[j] as number) || (a < b ? -1 : 1))
       .map(([, input]) => input)
+    this.#hasRuns = this.#order.some((input, i, all) => i > 0 && this.isSameSeries(input, all[i - 1] as number))
     return this.#order
+  }
+
+  /** Some series has several sources. */
+  get hasRuns(): boolean {
+    this.order()
+    return this.#hasRuns
+  }
+
+  /** Both are of the same series in the same group. */
+  isSameSeries(a: number, b: number): boolean {
+    return this.series[a] === this.series[b] && this.group[a] === this.group[b]
   }
 }

@@ -27,6 +27,8 @@ export abstract class MetricCells extends LeafRun {
   protected closedMs = Number.NEGATIVE_INFINITY
   protected readonly numbers = new Map<number, Float64Array<ArrayBuffer>>()
   protected readonly objects = new Map<number, Map<number, Distribution | readonly string[]>>()
+  /** When gauges were written, epoch ms, where their source says so; otherwise at the end of the bucket. */
+  protected readonly times = new Map<number, Float64Array<ArrayBuffer>>()
   protected inputValue = new Float64Array(16)
   protected inputAtMs = new Float64Array(16).fill(Number.NEGATIVE_INFINITY)
   protected readonly inputSeen: boolean[] = []
@@ -81,8 +83,23 @@ export abstract class MetricCells extends LeafRun {
       this.late += inputs.length
       return
     }
-    const cells = this.cells(bucketMs)
+    const cells = this.roomIn(this.numbers, bucketMs)
     for (let i = 0; i < inputs.length; i++) cells[inputs[i] as number] = values[positions[i] as number] as number
+  }
+
+  /** As writeNumbers: when they were written, counted from `fromMs`. */
+  writeTimes(
+    bucketMs: number,
+    inputs: Int32Array,
+    positions: Int32Array,
+    offsetsMs: Float64Array,
+    fromMs: number,
+  ): void {
+    if (bucketMs <= this.closedMs) return
+    const times = this.roomIn(this.times, bucketMs)
+    for (let i = 0; i < inputs.length; i++) {
+      times[inputs[i] as number] = fromMs + (offsetsMs[positions[i] as number] as number)
+    }
   }
 
   writeObject(bucketMs: number, input: number, value: Distribution | readonly string[]): void {
@@ -208,13 +225,14 @@ export abstract class MetricCells extends LeafRun {
     this.emptyBucket()
   }
 
-  protected cells(bucketMs: number): Float64Array<ArrayBuffer> {
-    let cells = this.numbers.get(bucketMs)
+  /** A bucket's place for every input. */
+  protected roomIn(buckets: Map<number, Float64Array<ArrayBuffer>>, bucketMs: number): Float64Array<ArrayBuffer> {
+    let cells = buckets.get(bucketMs)
     if (!cells || cells.length < this.inputs.length) {
       const wider = new Float64Array(Math.max(16, this.inputs.length * 2)).fill(Number.NaN)
       if (cells) wider.set(cells)
       cells = wider
-      this.numbers.set(bucketMs, cells)
+      buckets.set(bucketMs, cells)
     }
     return cells
   }

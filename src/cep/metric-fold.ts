@@ -1,5 +1,5 @@
 /** Metric fold: points of closed source buckets, folded into the rule's bucket in canonical order. */
-import type { Distribution } from '../model/distribution.ts'
+import { type Distribution, mergeDistributions } from '../model/distribution.ts'
 import { distributionOf } from './distribution-window.ts'
 import { MetricCells } from './metric-cells.ts'
 import { foldField, mergeMoments } from './window.ts'
@@ -20,32 +20,94 @@ export abstract class MetricFold extends MetricCells {
   protected foldNumbers(atMs: number): void {
     const due = [...this.numbers.keys()].filter((bucketMs) => bucketMs <= atMs).sort((a, b) => a - b)
     const order = this.inputs.order()
+    const isMerged = !this.isCount && this.inputs.hasRuns
     for (const bucketMs of due) {
       const cells = this.numbers.get(bucketMs) as Float64Array
+      const times = this.times.get(bucketMs)
       this.numbers.delete(bucketMs)
-      for (const input of order) {
+      this.times.delete(bucketMs)
+      for (let at = 0; at < order.length; at++) {
+        const input = order[at] as number
         const value = cells[input]
         if (value === undefined || Number.isNaN(value)) continue
         const group = this.arrive(input, bucketMs)
         if (this.isCount) this.addCount(input, value, atMs)
-        else this.foldValue(input, group, value, bucketMs)
+        else if (!isMerged || this.isLastWriter(order, at, cells, times)) this.foldValue(input, group, value, bucketMs)
       }
     }
   }
 
+  /**
+   * Of what several sources wrote of one series in one bucket the last stands, as if one daemon had got it all. Who does
+   * not say when wrote at the end; of those who wrote at once the last in order stands.
+   */
+  protected isLastWriter(
+    order: readonly number[],
+    at: number,
+    cells: Float64Array,
+    times: Float64Array | undefined,
+  ): boolean {
+    const input = order[at] as number
+    const timeOf = (one: number) => {
+      const time = times?.[one] ?? Number.NaN
+      return Number.isNaN(time) ? Number.POSITIVE_INFINITY : time
+    }
+    const [from, end] = this.runOf(order, at)
+    let newest = input
+    for (let i = from; i < end; i++) {
+      const other = order[i] as number
+      if ((this.inputAtMs[other] as number) > (this.inputAtMs[newest] as number)) newest = other
+      if (i === at || Number.isNaN(cells[other] ?? Number.NaN)) continue
+      if (timeOf(other) > timeOf(input) || (timeOf(other) === timeOf(input) && i > at)) return false
+    }
+    // What came before, a growing counter's last sample, may have come from another source.
+    this.inputValue[input] = this.inputValue[newest] as number
+    this.inputAtMs[input] = this.inputAtMs[newest] as number
+    return true
+  }
+
+  /** Where the series of `order[at]` begins and ends in the order. */
+  protected runOf(order: readonly number[], at: number): [from: number, end: number] {
+    const input = order[at] as number
+    let from = at
+    let end = at + 1
+    while (from > 0 && this.inputs.isSameSeries(order[from - 1] as number, input)) from--
+    while (end < order.length && this.inputs.isSameSeries(order[end] as number, input)) end++
+    return [from, end]
+  }
+
   protected foldObjects(atMs: number): void {
     const due = [...this.objects.keys()].filter((bucketMs) => bucketMs <= atMs).sort((a, b) => a - b)
+    const order = this.inputs.order()
     for (const bucketMs of due) {
       const cells = this.objects.get(bucketMs) as Map<number, Distribution | readonly string[]>
       this.objects.delete(bucketMs)
-      for (const input of this.inputs.order()) {
-        const value = cells.get(input)
-        if (value === undefined) continue
-        const group = this.arrive(input, bucketMs)
-        if ('length' in value) this.addMembers(input, value, atMs)
-        else this.foldDistribution(group, value)
+      for (let at = 0; at < order.length; ) {
+        const end = this.inputs.hasRuns ? this.runOf(order, at)[1] : at + 1
+        this.foldRun(order.slice(at, end), cells, bucketMs, atMs)
+        at = end
       }
     }
+  }
+
+  /** Timers and sets of one series, whoever sent them. */
+  protected foldRun(
+    run: readonly number[],
+    cells: ReadonlyMap<number, Distribution | readonly string[]>,
+    bucketMs: number,
+    atMs: number,
+  ): void {
+    const seen: Distribution[] = []
+    let group = -1
+    for (const input of run) {
+      const value = cells.get(input)
+      if (value === undefined) continue
+      group = this.arrive(input, bucketMs)
+      if ('length' in value) this.addMembers(run[0] as number, value, atMs)
+      else seen.push(value)
+    }
+    const merged = mergeDistributions(seen)
+    if (merged) this.foldDistribution(group, merged)
   }
 
   protected addCount(input: number, value: number, atMs: number): void {

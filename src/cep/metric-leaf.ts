@@ -53,17 +53,25 @@ export class MetricLeaf extends MetricCounts {
     if (this.knownKind === 'timer' || this.knownKind === 'counter') return
     const sinceMs = atMs - this.context.stepMs
     const { fold } = this.leaf
-    const seen = new Map<number, string>()
-    for (const input of this.inputs.order()) {
-      if ((this.inputAtMs[input] as number) <= sinceMs) continue
-      const group = this.inputs.group[input] as number
-      const at = group * this.width
-      if (fold === 'value') this.bucket[at] = this.inputValue[input] as number
-      else if (seen.get(group) !== this.inputs.series[input]) {
-        this.bucket[at] = (this.bucket[at] as number) + (fold === 'count' ? 1 : (this.inputValue[input] as number))
-        seen.set(group, this.inputs.series[input] as string)
-      }
+    for (const input of this.newestInputs(sinceMs)) {
+      const at = (this.inputs.group[input] as number) * this.width
+      const value = this.inputValue[input] as number
+      if (fold === 'value') this.bucket[at] = value
+      else this.bucket[at] = (this.bucket[at] as number) + (fold === 'count' ? 1 : value)
     }
+  }
+
+  /** Inputs with a value later than `sinceMs`; of one series that several sources sent, the newest. */
+  protected *newestInputs(sinceMs: number): Generator<number> {
+    let newest = -1
+    for (const input of this.inputs.order()) {
+      const inputMs = this.inputAtMs[input] as number
+      if (inputMs <= sinceMs) continue
+      const isSame = newest >= 0 && this.inputs.isSameSeries(input, newest)
+      if (newest >= 0 && !isSame) yield newest
+      if (!isSame || inputMs >= (this.inputAtMs[newest] as number)) newest = input
+    }
+    if (newest >= 0) yield newest
   }
 
   protected pushBucket(group: number, atMs: number, coarseMs: number): void {
@@ -93,19 +101,11 @@ export class MetricLeaf extends MetricCounts {
   /** Without `over`, where values stand longer than a step: each series' last value, as long as it stands. */
   protected closeInstant(atMs: number, standsMs: number): void {
     const values = new Map<number, number[]>()
-    let last = -1
-    for (const input of this.inputs.order()) {
-      const inputMs = this.inputAtMs[input] as number
-      if (inputMs <= atMs - standsMs) continue
+    for (const input of this.newestInputs(atMs - standsMs)) {
       const group = this.inputs.group[input] as number
-      const list = values.get(group) ?? []
-      values.set(group, list)
-      // Of one series that two sources sent, such as before and after a restart, the newer value stands.
-      const isSame =
-        last >= 0 && this.inputs.group[last] === group && this.inputs.series[last] === this.inputs.series[input]
-      if (!isSame) list.push(this.inputValue[input] as number)
-      else if (inputMs >= (this.inputAtMs[last] as number)) list[list.length - 1] = this.inputValue[input] as number
-      last = input
+      const list = values.get(group)
+      if (list) list.push(this.inputValue[input] as number)
+      else values.set(group, [this.inputValue[input] as number])
     }
     const { fold, percent } = this.leaf
     for (const group of this.groups.sorted()) {

@@ -6,7 +6,7 @@
  * with the messages; only a bucket from the future is refused by the clock.
  */
 import type { CheckState, ChecksMessage } from '../model/check.ts'
-import type { MetricsMessage } from '../model/metric.ts'
+import { gaugeWrittenMs, type MetricsMessage } from '../model/metric.ts'
 import { matchPath, type PathPattern } from '../model/path.ts'
 import { bucketEnd, type Marker } from '../model/time.ts'
 import type { Stats } from '../runtime/stats.ts'
@@ -99,7 +99,9 @@ export class SeriesStore {
     }
     slot.lastBucketMs = Math.max(slot.lastBucketMs, bucketMs)
     this.#each(message, 'count', counters.names, (id, i) => slot.add(id, counters.sums[i] as number))
-    this.#each(message, 'gauge', gauges.names, (id, i) => slot.set(id, gauges.values[i] as number))
+    this.#each(message, 'gauge', gauges.names, (id, i) =>
+      slot.setGauge(id, gauges.values[i] as number, gaugeWrittenMs(message, i)),
+    )
     this.#each(message, 'untyped', untyped.names, (id, i) => slot.set(id, untyped.values[i] as number))
     this.#each(message, 'timer', timers.names, (id, i) => slot.addTimer(id, timers.distributions[i] as never))
     this.#each(message, 'set', sets.names, (id, i) => slot.addMembers(id, sets.members[i] as readonly string[]))

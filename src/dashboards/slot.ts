@@ -21,6 +21,8 @@ export class Slot {
   /** While the slot is written to; packed otherwise. */
   #values: Float32Array | undefined
   #packedValues: PackedValues | undefined
+  /** By series, while the slot is open: when a gauge was last written, counted from the slot's end. */
+  #written: Float32Array | undefined
   #builders: Map<number, DistributionBuilder> | undefined = new Map()
   #members: Map<number, Set<string>> | undefined = new Map()
   #packedTimers: PackedTimers | undefined
@@ -37,7 +39,8 @@ export class Slot {
   }
 
   get bytes(): number {
-    return (this.#values?.byteLength ?? this.#packedValues?.bytes ?? 0) + (this.#packedTimers?.bytes ?? 0)
+    const values = this.#values?.byteLength ?? this.#packedValues?.bytes ?? 0
+    return values + (this.#written?.byteLength ?? 0) + (this.#packedTimers?.bytes ?? 0)
   }
 
   /** NaN where nothing arrived. */
@@ -60,6 +63,19 @@ export class Slot {
     if (id >= values.length) values = grown(values, id)
     this.#values = values
     values[id] = value
+  }
+
+  /** A gauge that several daemons sent is what was written last; once the slot is closed, what comes last. */
+  setGauge(id: number, value: number, writtenMs: number): void {
+    if (this.isOpen) {
+      let written = this.#written
+      if (!written || id >= written.length) written = grown(written ?? new Float32Array(0), id)
+      this.#written = written
+      const offsetMs = writtenMs - this.endMs
+      if ((written[id] as number) > offsetMs) return
+      written[id] = offsetMs
+    }
+    this.set(id, value)
   }
 
   /** False when the slot is closed and the timer comes too late. */
@@ -89,6 +105,7 @@ export class Slot {
     const spare = this.#values
     if (spare) this.#packedValues = new PackedValues(spare)
     this.#values = undefined
+    this.#written = undefined
     if (this.#builders) this.#closeTimers(this.#builders)
     return spare
   }

@@ -5,7 +5,7 @@
  * Bounded: beyond `seriesMax` a new series is written when it has data but not while idle, and is counted. A series that
  * has been idle for 24 hours is forgotten. A check's result is repeated only as long as it stands (three of its steps).
  */
-import type { GaugeValue, Window } from './window.ts'
+import { type GaugeValue, isLater, type Window } from './window.ts'
 
 export const forgetAfterMs = 24 * 3_600_000
 
@@ -40,10 +40,10 @@ export class IdleMemory {
     for (const [name, gauge] of window.gauges) this.rememberGauge(name, gauge)
   }
 
-  /** A gauge never goes back to an older bucket's value. */
+  /** A gauge never goes back to an older value. */
   rememberGauge(name: string, gauge: GaugeValue): void {
     const known = this.series.gauges.get(name)
-    if (!known || known.bucketMs <= gauge.bucketMs) this.#put(this.series.gauges, name, gauge)
+    if (!known || !isLater(known, gauge)) this.#put(this.series.gauges, name, gauge)
   }
 
   /** Forgets what has been idle for too long at `nowMs`. */

@@ -1,12 +1,12 @@
 /**
  * Window: what one flush to Graphite is made of, merged from the buckets of many sources.
  *
- * Counters add, sets unite, timers merge, a gauge is its last writer by bucket (at one bucket: the later message). Owns
+ * Counters add, sets unite, timers merge, a gauge is its last writer by time (at one moment: the later message). Owns
  * only the sums of its own window; what repeats while idle is idle.ts's.
  */
 import type { CheckResult, CheckState } from '../model/check.ts'
 import { type Distribution, DistributionBuilder } from '../model/distribution.ts'
-import type { MetricsMessage, SetColumn, TimerColumn, ValueColumn } from '../model/metric.ts'
+import { gaugeWrittenMs, type MetricsMessage, type SetColumn, type TimerColumn } from '../model/metric.ts'
 
 /** Members of one set in one window, of all sources; a set that has more is written as this many. */
 export const unitedMembersMax = 100_000
@@ -14,6 +14,8 @@ export const unitedMembersMax = 100_000
 export interface GaugeValue {
   value: number
   bucketMs: number
+  /** When it was written; at the end of its bucket where that is not said. */
+  writtenMs?: number
   /** A value that stands only so long (a check's result); without it, until the next. */
   untilMs?: number
 }
@@ -34,9 +36,9 @@ export class Window {
 
   /** Adds one message; columns with Graphite names of their own are not for here. */
   fold(message: MetricsMessage): void {
-    const { counters, gauges, timers, sets, bucketMs } = message
+    const { counters, gauges, timers, sets } = message
     if (!counters.graphiteNames) this.#foldCounters(counters.names, counters.sums)
-    if (!gauges.graphiteNames) this.#foldGauges(gauges, bucketMs)
+    if (!gauges.graphiteNames) this.#foldGauges(message)
     this.#foldTimers(timers)
     this.#foldSets(sets)
   }
@@ -49,7 +51,7 @@ export class Window {
 
   setGauge(name: string, gauge: GaugeValue): void {
     const known = this.gauges.get(name)
-    if (!known || known.bucketMs <= gauge.bucketMs) this.gauges.set(name, gauge)
+    if (!known || !isLater(known, gauge)) this.gauges.set(name, gauge)
   }
 
   *timers(): Generator<[name: string, Distribution]> {
@@ -78,9 +80,11 @@ export class Window {
     }
   }
 
-  #foldGauges({ names, values }: ValueColumn, bucketMs: number): void {
-    for (let i = 0; i < names.length; i++) {
-      this.setGauge(names[i] as string, { value: values[i] as number, bucketMs })
+  #foldGauges(message: MetricsMessage): void {
+    const { bucketMs, gauges } = message
+    for (let i = 0; i < gauges.names.length; i++) {
+      const value = gauges.values[i] as number
+      this.setGauge(gauges.names[i] as string, { value, bucketMs, writtenMs: gaugeWrittenMs(message, i) })
     }
   }
 
@@ -111,6 +115,11 @@ export class Window {
       this.sets.set(name, united)
     }
   }
+}
+
+/** Whether `a` was written after `b`. */
+export function isLater(a: GaugeValue, b: GaugeValue): boolean {
+  return (a.writtenMs ?? a.bucketMs) > (b.writtenMs ?? b.bucketMs)
 }
 
 const checkLevels: Readonly<Record<CheckState, number>> = { ok: 0, warn: 1, crit: 2, unknown: 3 }

@@ -87,8 +87,11 @@ export class Aggregate {
     return this.#series.has(bytes, line)
   }
 
-  /** Adds a parsed line; below 0 when it was not taken: `refused` (no room for its series) or `nameless`. */
-  add(bytes: Buffer, line: Line): number {
+  /**
+   * Adds a parsed line of the moment `atMs` (only gauges mind); below 0 when it was not taken: `refused` (no room for its
+   * series) or `nameless`.
+   */
+  add(bytes: Buffer, line: Line, atMs: number): number {
     const { kind } = line
     const slot = this.#series.slotOf(bytes, line)
     if (slot < 0) return slot
@@ -98,7 +101,7 @@ export class Aggregate {
       open.values[slot] = (open.values[slot] as number) + line.value / line.sampleRate
       open.samples[slot] = (open.samples[slot] as number) + 1
     } else if (kind === timer) open.timers.add(slot, line.value, line.sampleRate)
-    else if (kind === gauge) this.#setLevel(slot, line)
+    else if (kind === gauge) this.#setLevel(slot, line, atMs)
     else this.#addMember(slot, bytes.toString('utf8', line.valueStart, line.valueEnd))
     return slot
   }
@@ -190,11 +193,15 @@ export class Aggregate {
     this.#draining = undefined
   }
 
-  #setLevel(slot: number, { value, isRelative }: Line): void {
+  /** The last writer by time stands; of what has one time, the last to come. */
+  #setLevel(slot: number, { value, isRelative }: Line, atMs: number): void {
+    const open = this.#open
+    if (atMs < (open.writtenMs[slot] as number)) return
+    open.writtenMs[slot] = atMs
     while (slot >= this.#levels.length) this.#levels = grown(this.#levels, Float64Array)
     const level = isRelative ? (this.#levels[slot] as number) + value : value
     this.#levels[slot] = level
-    this.#open.values[slot] = level
+    open.values[slot] = level
   }
 
   #addMember(slot: number, text: string): void {
@@ -226,7 +233,11 @@ export class Aggregate {
       sums: pick(closed.values, counters),
       samples: pick(closed.samples, counters),
     }
-    message.gauges = { names: names(gauge), values: pick(closed.values, gauges) }
+    message.gauges = {
+      names: names(gauge),
+      values: pick(closed.values, gauges),
+      offsetsMs: pick(closed.writtenMs, gauges).map((writtenMs) => writtenMs - (bucketMs - stepMs)),
+    }
     message.timers = { names: names(timer), distributions: closed.timers.buildAll(timers) }
     const members = sets.map((slot) => closed.sets.get(slot) as Members)
     message.sets = {

@@ -2,7 +2,7 @@
  * Interval: what came in one flush interval, by slot. There are two, one that is open and one that is being flushed, so
  * that a flush can take its time.
  */
-import { counter, type LineKind, set, timer } from './parse.ts'
+import { counter, gauge, type LineKind, set, timer } from './parse.ts'
 import { grown } from './series.ts'
 import { Timers } from './timers.ts'
 
@@ -18,6 +18,8 @@ export class Interval {
   /** By slot: sum of a counter, level of a gauge. */
   values = new Float64Array(1024)
   samples = new Float64Array(1024)
+  /** By slot: when a gauge was last written, epoch ms. */
+  writtenMs = new Float64Array(1024)
   readonly timers = new Timers()
   readonly sets = new Map<number, Members>()
   /** Members of all sets. */
@@ -43,7 +45,8 @@ export class Interval {
     if (kind === counter) {
       this.values[slot] = 0
       this.samples[slot] = 0
-    } else if (kind === timer) this.timers.begin(slot)
+    } else if (kind === gauge) this.writtenMs[slot] = Number.NEGATIVE_INFINITY
+    else if (kind === timer) this.timers.begin(slot)
     else if (kind === set) this.sets.set(slot, { values: new Set(), bytes: 0, overflowed: false })
   }
 
@@ -56,5 +59,6 @@ export class Interval {
     this.fedIn = grown(this.fedIn, Uint32Array)
     this.values = grown(this.values, Float64Array)
     this.samples = grown(this.samples, Float64Array)
+    this.writtenMs = grown(this.writtenMs, Float64Array)
   }
 }

@@ -7,7 +7,7 @@ import type { Aggregate } from './aggregate.ts'
 import type { BadLines } from './bad-lines.ts'
 import { isDogstatsd, parseEvent, parseServiceCheck } from './dogstatsd.ts'
 import type { Happenings } from './happenings.ts'
-import { explainBad, explainBadLine, Line, nextValue, parseLine, parseRest } from './parse.ts'
+import { explainBad, explainBadLine, gauge, Line, nextValue, parseLine, parseRest } from './parse.ts'
 import type { Senders } from './senders.ts'
 import { nameless, refused } from './series.ts'
 import type { TimedIntake } from './timed.ts'
@@ -44,6 +44,8 @@ export class StatsdIntake {
   readonly #line = new Line()
   #firstPacketMs: number | undefined
   #lastIntervalMs: number | undefined
+  #packetMs = 0
+  #isTimed = false
   #packets = 0
   #lines = 0
 
@@ -71,6 +73,7 @@ export class StatsdIntake {
     }
     this.#firstPacketMs ??= this.#clock.now()
     this.#packets++
+    this.#isTimed = false
     const length = bytes.length
     const room = count.room
     let lines = 0
@@ -98,6 +101,7 @@ export class StatsdIntake {
     const firstPacketMs = this.#firstPacketMs
     this.#lastIntervalMs = firstPacketMs ?? this.#lastIntervalMs
     this.#firstPacketMs = undefined
+    this.#packetMs = 0
     return firstPacketMs
   }
 
@@ -119,7 +123,9 @@ export class StatsdIntake {
     const line = this.#line
     do {
       const taken =
-        line.timestampSeconds < 0 ? this.#aggregate.add(bytes, line) : this.#timed.add(bytes, line, sender.address)
+        line.timestampSeconds < 0
+          ? this.#aggregate.add(bytes, line, line.kind === gauge ? this.#now() : 0)
+          : this.#timed.add(bytes, line, sender.address)
       if (taken >= 0) continue
       if (taken === refused) this.#refused(bytes, sender)
       else if (taken === nameless) {
@@ -129,6 +135,14 @@ export class StatsdIntake {
         return
       }
     } while (nextValue(bytes, line))
+  }
+
+  /** When the packet at hand was read; in one interval never before the one before it, whatever is done to the clock. */
+  #now(): number {
+    if (this.#isTimed) return this.#packetMs
+    this.#isTimed = true
+    this.#packetMs = Math.max(this.#packetMs, this.#clock.now())
+    return this.#packetMs
   }
 
   #takeHappening(bytes: Buffer, start: number, end: number, sender: Sender): void {

@@ -62,7 +62,7 @@ export class TimedIntake {
     if (this.#points >= this.#pendingMax && !aggregate.knows(bytes, line)) {
       return this.#setAside('points_refused_total', bytes, line, from)
     }
-    const slot = aggregate.add(bytes, line)
+    const slot = aggregate.add(bytes, line, line.timestampSeconds * 1000)
     this.#points += aggregate.seriesCount - before
     return slot
   }

@@ -26,6 +26,12 @@ export interface ValueColumn {
   graphiteNames?: readonly string[]
 }
 
+/** Gauges, and when each value was written, so that of several daemons' values the last one stands. */
+export interface GaugeColumn extends ValueColumn {
+  /** Counted from the bucket's beginning, bucketMs − stepMs; outside of 0 to stepMs where a flush came late. */
+  offsetsMs?: Float64Array
+}
+
 /** Timers, in ms unless a catalogue says otherwise. */
 export interface TimerColumn {
   names: readonly string[]
@@ -48,7 +54,7 @@ export interface MetricsMessage {
   bucketMs: number
   stepMs: number
   counters: CounterColumn
-  gauges: ValueColumn
+  gauges: GaugeColumn
   timers: TimerColumn
   sets: SetColumn
   untyped: ValueColumn
@@ -68,6 +74,11 @@ export function emptyMetrics(source: string, bucketMs: number, stepMs: number): 
     sets: { names: noNames, members: [], overflowed: [] },
     untyped: { names: noNames, values: new Float64Array(0) },
   }
+}
+
+/** When the i-th gauge was written, epoch ms: at the end of the bucket where its source does not say. */
+export function gaugeWrittenMs({ bucketMs, stepMs, gauges: { offsetsMs } }: MetricsMessage, i: number): number {
+  return offsetsMs ? bucketMs - stepMs + (offsetsMs[i] as number) : bucketMs
 }
 
 /** Series in all columns of a message. */

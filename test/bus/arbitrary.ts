@@ -28,6 +28,15 @@ const counters = withGraphite(
 )
 const values = withGraphite(names.chain((all) => fc.record({ names: fc.constant(all), values: floats(all.length) })))
 
+/** Gauges with or without the moments at which they were written. */
+const gauges = fc
+  .tuple(values, fc.boolean())
+  .chain(([column, haveOffsets]) =>
+    haveOffsets
+      ? floats(column.names.length).map((offsetsMs) => ({ ...column, offsetsMs }))
+      : fc.constant({ ...column }),
+  )
+
 const distribution = fc.integer({ min: 0, max: 5 }).chain((size) =>
   fc.record({
     count: any,
@@ -48,7 +57,7 @@ const metrics = fc.record({
   bucketMs: milliseconds,
   stepMs: milliseconds,
   counters,
-  gauges: values,
+  gauges,
   timers: names.chain((all) =>
     fc.record({ names: fc.constant(all), distributions: several(distribution, all.length) }),
   ),

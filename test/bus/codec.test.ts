@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { BusError } from '../../src/bus/bus.ts'
 import { Decoder, encode } from '../../src/bus/codec.ts'
 import type { Envelope } from '../../src/model/message.ts'
-import { emptyMetrics, type MetricsMessage } from '../../src/model/metric.ts'
+import { emptyMetrics, gaugeWrittenMs, type MetricsMessage } from '../../src/model/metric.ts'
 import { envelope } from './arbitrary.ts'
 
 const metricsEnvelope = (message: Partial<MetricsMessage> = {}): Envelope => ({
@@ -65,6 +65,31 @@ describe('what was encoded', () => {
     expect(read(['api.misses'], 3)?.names).toEqual(['api.misses'])
   })
 
+  it('keeps when each gauge was written, where its source says so', () => {
+    const gauges = { names: ['load'], values: Float64Array.of(0.5) }
+    const when = (column: MetricsMessage['gauges']) => {
+      const decoded = new Decoder().decode(encode(metricsEnvelope({ gauges: column })))
+      return decoded.ok && decoded.value.kind === 'metrics' && gaugeWrittenMs(decoded.value.message, 0)
+    }
+    expect(when({ ...gauges, offsetsMs: Float64Array.of(250.5) })).toBe(1250.5)
+    expect(when(gauges)).toBe(2000)
+  })
+
+  it('is still read when the version before wrote it', () => {
+    // As version 1 wrote it: gauges do not say when they were written.
+    const former = Buffer.from(
+      'VAFNALgAAAB7ImtpbmQiOiJtZXRyaWNzIiwia2V5IjoibWV0cmljcy5hIiwiaWQiOiJwOjEiLCJzb3VyY2UiOiJhIiwiYnVja2V0TXMiOjIwMDAs' +
+        'InN0ZXBNcyI6MTAwMCwiY29sdW1ucyI6eyJjb3VudGVycyI6WzEsNF0sImdhdWdlcyI6WzIsMTZdLCJ0aW1lcnMiOlswLDBdLCJzZXRzIjpbMCww' +
+        'XSwidW50eXBlZCI6WzAsMF19fSAgICAgaGl0cwAAAAAAAAAAAAAQQAAAAAAAAABAbG9hZAp0ZW1wZXJhdHVyZQAAAAAAAOA/AAAAAAAACMA=',
+      'base64',
+    )
+    const expected = metricsEnvelope({
+      counters: { names: ['hits'], sums: Float64Array.of(4), samples: Float64Array.of(2) },
+      gauges: { names: ['load', 'temperature'], values: Float64Array.of(0.5, -3) },
+    })
+    expect(new Decoder().decode(former)).toEqual({ ok: true, value: expected })
+  })
+
   it('lets a newer publisher add fields', () => {
     const newer = { ...marker, message: { ...marker.message, mood: 'fine' } } as Envelope
     expect(new Decoder().decode(encode(newer))).toEqual({ ok: true, value: newer })
@@ -76,6 +101,11 @@ describe('what cannot be read again is refused where it is published', () => {
   it.each([
     ['a line break in a name', { gauges: { names: ['a\nb'], values: one } }, 'a line break in a name of gauges'],
     ['fewer figures than names', { untyped: { names: ['a', 'b'], values: one } }, '1 entries for 2 names in untyped'],
+    [
+      'fewer moments than gauges',
+      { gauges: { names: ['a'], values: one, offsetsMs: new Float64Array(0) } },
+      '0 entries for 1 names in gauges',
+    ],
     ['more sets than names', { sets: { names: [], members: [['x']], overflowed: [false] } }, '1 entries for 0 names'],
   ])('%s', (_, message, error) => {
     expect(() => encode(metricsEnvelope(message))).toThrow(BusError)
@@ -127,7 +157,7 @@ describe('bytes of unknown origin', () => {
 
   it.each([
     ['another program’s', Buffer.from('hello, world'), 'not a Tocsin message'],
-    ['a newer version', handmade({}, { version: 9 }), 'codec version 9; this program reads 1'],
+    ['a newer version', handmade({}, { version: 9 }), 'codec version 9; this program reads 2 and 1'],
     ['no envelope', handmade(7), 'a message without envelope'],
     ['no id', handmade({ key: 'clock' }), 'an envelope without key or id'],
     [

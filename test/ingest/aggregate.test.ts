@@ -17,7 +17,7 @@ function add(aggregate: Aggregate, ...lines: string[]): number {
     const bytes = Buffer.from(text)
     const line = new Line()
     if (!parseLine(bytes, 0, bytes.length, line)) throw new Error(`bad line ${text}`)
-    taken = aggregate.add(bytes, line)
+    taken = aggregate.add(bytes, line, 0)
   }
   return taken
 }

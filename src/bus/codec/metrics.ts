@@ -2,7 +2,7 @@
  * Metrics as bytes: a JSON head with the message's scalars, and a body of columns, one after another.
  *
  *     counters   names · sums · samples · [graphite names]
- *     gauges     names · values · [graphite names]
+ *     gauges     names · values · [graphite names] · [when written, since version 2]
  *     timers     names · count, sum, sum of squares, min, max of each · values and counts of each
  *     sets       names              (members stand in the head)
  *     untyped    names · values · [graphite names]
@@ -15,7 +15,14 @@
  */
 import type { Distribution } from '../../model/distribution.ts'
 import type { Envelope } from '../../model/message.ts'
-import type { CounterColumn, MetricsMessage, SetColumn, TimerColumn, ValueColumn } from '../../model/metric.ts'
+import type {
+  CounterColumn,
+  GaugeColumn,
+  MetricsMessage,
+  SetColumn,
+  TimerColumn,
+  ValueColumn,
+} from '../../model/metric.ts'
 import { err, ok, type Result } from '../../model/result.ts'
 import { plain } from './shapes.ts'
 
@@ -34,6 +41,7 @@ interface MetricsHead {
   timerExact?: number[]
   setMembers?: (readonly string[])[]
   setOverflowed?: number[]
+  gaugesHaveOffsets?: true
 }
 
 /** The head's fields and the body; an error when the columns could not be read again. */
@@ -48,6 +56,7 @@ export function writeMetrics(
   body.floats('counters', counters.names, counters.samples)
   body.graphite('counters', counters)
   body.values('gauges', gauges)
+  if (gauges.offsetsMs) body.floats('gauges', gauges.names, gauges.offsetsMs)
   body.names('timers', timers.names)
   body.distributions(timers)
   body.names('sets', sets.names)
@@ -55,7 +64,15 @@ export function writeMetrics(
   body.values('untyped', untyped)
   if (body.problem !== undefined) return err(body.problem)
   const { source, bucketMs, stepMs } = message
-  const head: MetricsHead = { source, bucketMs, stepMs, columns: body.columns, ...timerHead(timers), ...setHead(sets) }
+  const head: MetricsHead = {
+    source,
+    bucketMs,
+    stepMs,
+    columns: body.columns,
+    ...(gauges.offsetsMs && { gaugesHaveOffsets: true }),
+    ...timerHead(timers),
+    ...setHead(sets),
+  }
   return ok({ head: { kind: 'metrics', key, id, ...(hops && { hops }), ...head }, body: body.parts })
 }
 
@@ -146,7 +163,7 @@ export class MetricsReader {
     const names = (slot: string, block: Buffer) => this.#namesOf(source, slot, block)
     const body = new BodyReader(bytes, bodyAt, columns as MetricsHead['columns'], names)
     const counters = body.counters()
-    const gauges = body.values('gauges')
+    const gauges = body.gauges(head.gaugesHaveOffsets === true)
     const timers = body.timers(head.timerSizes, head.timerExact)
     const sets = setsOf(body.names('sets'), head.setMembers, head.setOverflowed)
     const untyped = body.values('untyped')
@@ -212,6 +229,11 @@ class BodyReader {
   values(slot: string): ValueColumn {
     const names = this.names(slot)
     return { names, values: this.floats(names.length), ...this.#graphite(slot, names) }
+  }
+
+  gauges(haveOffsets: boolean): GaugeColumn {
+    const column = this.values('gauges')
+    return haveOffsets ? { ...column, offsetsMs: this.floats(column.names.length) } : column
   }
 
   timers(sizes: unknown, exact: unknown): TimerColumn {
