@@ -65,8 +65,8 @@ export interface Bus {
    * Resolves when this process leads `role`: nobody else does then, on the whole bus. Waits as long as it takes; rejects
    * with BusError when `signal` is aborted or the bus is closed first.
    *
-   * A killed leader's lock passes on within a second, a released one's at once, a hanging one's within about 6 s; a
-   * leader that is cut off from the broker is told (`lost`) within 4 s, before another can have it.
+   * A killed leader's lock passes on within a second, a released one's at once, a hanging one's within about 3 s; a
+   * leader that is cut off from the broker is told (`lost`) within 2 s, before another can have it.
    */
   lock(role: string, signal?: AbortSignal): Promise<Lock>
 

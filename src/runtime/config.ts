@@ -48,15 +48,19 @@ export function parseNetwork(text: string): { address: string; prefix: number } 
   return net.isIP(address) !== 0 && prefix <= bitsMax ? { address, prefix } : undefined
 }
 
-const busUrl = z
-  .string()
-  .refine((text) => text === 'memory' || /^amqps?:\/\//.test(text), { error: 'expected "memory" or an amqp:// URL' })
+const brokerUrl = z.string().refine((text) => /^amqps?:\/\/[^/]/.test(text) && URL.canParse(text), {
+  error: 'expected an URL such as amqp://user:${RABBITMQ_PASSWORD}@host:5672/',
+})
+const busUrl = z.string().refine((text) => text === 'memory' || brokerUrl.safeParse(text).success, {
+  error: 'expected "memory" or an amqp:// URL',
+})
 
 const bus = z
   .union([
     busUrl,
     z.strictObject({
-      url: busUrl,
+      /** Of a cluster, several nodes: when one is lost the next is used. */
+      url: z.union([busUrl, z.array(brokerUrl).min(1).max(20)]),
       exchange: z.string().min(1).default('tocsin'),
       graphiteLines: z.array(z.string().min(1)).default([]),
       /** How long engine-log is kept; alerts-log is kept for a day at least. */
@@ -66,7 +70,7 @@ const bus = z
   .default('memory')
   .transform((value) =>
     typeof value === 'string'
-      ? { url: value, exchange: 'tocsin', graphiteLines: [] as string[], retention: 2 * 3_600_000 }
+      ? { url: value as string | string[], exchange: 'tocsin', graphiteLines: [] as string[], retention: 2 * 3_600_000 }
       : value,
   )
   .refine(({ url, graphiteLines }) => url !== 'memory' || graphiteLines.length === 0, {

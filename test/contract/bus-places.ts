@@ -72,7 +72,10 @@ export async function memoryPlace(): Promise<Place> {
   }
 }
 
-export async function openRabbit(url: string, options: Partial<RabbitBusOptions> = {}): Promise<OpenBus> {
+export async function openRabbit(
+  url: string | readonly string[],
+  options: Partial<RabbitBusOptions> = {},
+): Promise<OpenBus> {
   const stats = new Stats()
   const { log, lines } = capture()
   const usual = { url, exchange: 'tocsin', retentionMs: 3_600_000, clock: systemClock, instance: 'test' }

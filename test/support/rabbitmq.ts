@@ -51,11 +51,24 @@ export function rabbitmqInstalled(): boolean {
 }
 
 export async function startRabbitmq(): Promise<Rabbitmq> {
+  const [node] = await startNodes(['t'])
+  return node as Rabbitmq
+}
+
+/** Nodes of one cluster, which takes about 15 s to form; ending one ends them all. */
+export function startRabbitmqCluster(size: number): Promise<Rabbitmq[]> {
+  return startNodes(Array.from({ length: size }, (_, i) => `t${i + 1}`))
+}
+
+async function startNodes(names: readonly string[]): Promise<Rabbitmq[]> {
   const guarded = guard('rabbitmq')
   try {
-    const node = new Node(guarded, await ports())
-    await node.restart()
-    return node
+    const epmd = await freePort()
+    guarded.spawn('epmd', 'epmd', ['-port', String(epmd), '-address', '127.0.0.1'], process.env)
+    const nodes: Node[] = []
+    for (const name of names) nodes.push(new Node(guarded, name, { ...(await ports()), epmd }, names))
+    await Promise.all(nodes.map((node) => node.restart()))
+    return nodes
   } catch (error) {
     await guarded.end()
     throw error
@@ -69,13 +82,8 @@ interface Ports {
   epmd: number
 }
 
-async function ports(): Promise<Ports> {
-  return {
-    amqp: await freePort(),
-    management: await freePort(),
-    distribution: await freePort(),
-    epmd: await freePort(),
-  }
+async function ports(): Promise<Omit<Ports, 'epmd'>> {
+  return { amqp: await freePort(), management: await freePort(), distribution: await freePort() }
 }
 
 class Node implements Rabbitmq {
@@ -87,12 +95,13 @@ class Node implements Rabbitmq {
   #process: GuardedProcess | undefined
   #vhosts = 0
 
-  constructor(guarded: Guarded, nodePorts: Ports) {
+  constructor(guarded: Guarded, name: string, nodePorts: Ports, names: readonly string[]) {
     this.#guarded = guarded
     this.#ports = nodePorts
     this.port = nodePorts.amqp
-    this.#environment = configure(guarded.dir, nodePorts)
-    guarded.spawn('epmd', 'epmd', ['-port', String(nodePorts.epmd), '-address', this.host], this.#environment)
+    const dir = path.join(guarded.dir, name)
+    fs.mkdirSync(dir)
+    this.#environment = configure(dir, name, nodePorts, names)
   }
 
   get url(): string {
@@ -180,9 +189,14 @@ class Node implements Rabbitmq {
 }
 
 /** Writes the node's files and returns its environment. */
-function configure(dir: string, { amqp, management, distribution, epmd }: Ports): NodeJS.ProcessEnv {
-  const write = (name: string, text: string, mode = 0o600) => {
-    const file = path.join(dir, name)
+function configure(
+  dir: string,
+  name: string,
+  { amqp, management, distribution, epmd }: Ports,
+  names: readonly string[],
+): NodeJS.ProcessEnv {
+  const write = (base: string, text: string, mode = 0o600) => {
+    const file = path.join(dir, base)
     fs.writeFileSync(file, text, { mode })
     return file
   }
@@ -191,7 +205,7 @@ function configure(dir: string, { amqp, management, distribution, epmd }: Ports)
     PATH: process.env.PATH,
     LANG: 'C.UTF-8',
     HOME: dir,
-    RABBITMQ_NODENAME: 't@localhost',
+    RABBITMQ_NODENAME: `${name}@localhost`,
     RABBITMQ_CONF_ENV_FILE: '/dev/null',
     RABBITMQ_MNESIA_BASE: path.join(dir, 'mnesia'),
     RABBITMQ_LOG_BASE: path.join(dir, 'log'),
@@ -205,6 +219,7 @@ function configure(dir: string, { amqp, management, distribution, epmd }: Ports)
         `management.tcp.port = ${management}`,
         'disk_free_limit.absolute = 50MB',
         'vm_memory_high_watermark.absolute = 1GB',
+        ...(names.length > 1 ? clusterLines(names) : []),
         '',
       ].join('\n'),
     ),
@@ -213,6 +228,15 @@ function configure(dir: string, { amqp, management, distribution, epmd }: Ports)
     ERL_EPMD_ADDRESS: '127.0.0.1',
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
   }
+}
+
+function clusterLines(names: readonly string[]): string[] {
+  const found = 'cluster_formation.'
+  return [
+    `${found}peer_discovery_backend = classic_config`,
+    `${found}randomized_startup_delay_range.max = 0`,
+    ...names.map((name, i) => `${found}classic_config.nodes.${i + 1} = ${name}@localhost`),
+  ]
 }
 
 function vhostOf(url: string): string {

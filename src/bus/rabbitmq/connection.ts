@@ -10,10 +10,9 @@
  */
 import { type Channel, type ConfirmChannel, connect, type RecoveringChannelModel } from 'amqplib'
 import { type Clock, sleep } from '../../runtime/clock.ts'
+import { Nodes } from './nodes.ts'
 import { connectionTrouble, type Problems } from './problems.ts'
 
-/** Both sides take the other for dead when they have heard nothing for two of these; lock.ts relies on it. */
-const heartbeatSeconds = 2
 const connectTimeoutMs = 5000
 const delayFirstMs = 100
 const delayMaxMs = 5000
@@ -23,7 +22,10 @@ const soundAfterMs = 10_000
 const failuresUnsaid = 3
 
 export interface ConnectionOptions {
-  url: string
+  /** Of the nodes of one cluster. */
+  urls: readonly string[]
+  /** The broker takes us for dead when it has heard nothing for two to three of these; lock.ts relies on it. */
+  heartbeatSeconds: number
   /** Shown by the broker's own tools. */
   name: string
   /** What it is for, such as "reading". */
@@ -38,24 +40,24 @@ export class Connection {
   readonly #kept = new Set<KeptChannel>()
   readonly #model: Promise<RecoveringChannelModel>
   readonly #who: string
-  readonly #target: string
+  readonly #nodes: Nodes
   #hasConnected = false
   /** How often the connection was lost. */
   lostConnections = 0
   #closed = false
 
-  constructor({ url, name, purpose, clock, problems }: ConnectionOptions) {
+  constructor({ urls, heartbeatSeconds, name, purpose, clock, problems }: ConnectionOptions) {
     this.#who = `connection for ${purpose}`
-    this.#target = new URL(url).host
+    this.#nodes = new Nodes(urls)
     this.clock = clock
     this.problems = problems
-    this.#model = connect(withHeartbeat(url), {
+    this.#model = connect(this.#nodes.address(heartbeatSeconds), {
       noDelay: true,
       timeout: connectTimeoutMs,
       clientProperties: { connection_name: name },
       recovery: { initialDelay: delayFirstMs, maxDelay: delayMaxMs, waitForConnect: false },
     })
-    this.#model.then((model) => this.#listen(model, url))
+    this.#model.then((model) => this.#listen(model))
   }
 
   /** Keeps a channel on this connection until it is stopped; see the drawing above. */
@@ -75,7 +77,7 @@ export class Connection {
 
   /** Set until the first connection stands, for as long as nothing worse is known. */
   get notYet(): string | undefined {
-    return this.#hasConnected ? undefined : `not yet connected to RabbitMQ at ${this.#target}`
+    return this.#hasConnected ? undefined : `not yet connected to RabbitMQ at ${this.#nodes.target}`
   }
 
   /** Lets go of everything, within about two seconds also when the broker does not answer. */
@@ -91,15 +93,14 @@ export class Connection {
     done.abort()
   }
 
-  #listen(model: RecoveringChannelModel, url: string): void {
-    const { username, pathname } = new URL(url)
-    const user = decodeURIComponent(username) || 'guest'
-    const vhost = decodeURIComponent(pathname.slice(1)) || '/'
-    const target = this.#target
+  #listen(model: RecoveringChannelModel): void {
+    const nodes = this.#nodes
     const blocked = `blocked ${this.#who}`
     const bad = (error: Error) => {
       this.problems.good(blocked)
-      if (!this.#closed) this.problems.bad(this.#who, connectionTrouble(error, target, user, vhost))
+      const trouble = connectionTrouble(error, nodes.target, nodes.user, nodes.vhost)
+      nodes.next()
+      if (!this.#closed) this.problems.bad(this.#who, trouble)
     }
     model.on('connect', () => {
       this.#hasConnected = true
@@ -113,7 +114,7 @@ export class Connection {
     // Without a listener the process would end; `disconnect` follows and says the same.
     model.on('error', () => {})
     model.on('blocked', (reason: string) => {
-      this.problems.bad(blocked, { kind: 'blocked', text: `RabbitMQ at ${target} takes nothing now (${reason})` })
+      this.problems.bad(blocked, { kind: 'blocked', text: `RabbitMQ at ${nodes.target} takes nothing now (${reason})` })
     })
     model.on('unblocked', () => this.problems.good(blocked))
   }
@@ -241,10 +242,4 @@ async function closeChannel(channel: Channel): Promise<void> {
 /** `Operation failed: QueueDeclare; 403 (ACCESS-REFUSED) with message "…"` → the quoted message. */
 function plainRefusal(error: Error): string {
   return /with message "(.*)"/s.exec(error.message)?.[1] ?? error.message
-}
-
-function withHeartbeat(url: string): string {
-  const parsed = new URL(url)
-  parsed.searchParams.set('heartbeat', String(heartbeatSeconds))
-  return parsed.href
 }

@@ -5,7 +5,7 @@
  * harm: the queue keeps at most one that is not taken, and everyone who wants or has the lock puts one there now and
  * then, so leadership cannot be lost with a token.
  *
- * The holder does not trust silence: every second it gives its token back, which as the active consumer it gets again
+ * The holder does not trust silence: twice a second it gives its token back, which as the active consumer it gets again
  * at once. When none has come for `leaseMs` it takes the lock for lost. That is sooner than the broker gives the lock to
  * another, which takes two heartbeats of silence, so there are never two holders, also when a network or a process hangs.
  */
@@ -17,9 +17,9 @@ import type { Connection, KeptChannel } from './connection.ts'
 import type { Publisher } from './publisher.ts'
 import { declareLock, type Topology } from './topology.ts'
 
-const renewEveryMs = 1000
-/** With the second until the timer looks, still well below the two heartbeats (connection.ts) of the broker. */
-const leaseMs = 2500
+const renewEveryMs = 500
+/** With the half second until the timer looks, still below the two heartbeats (one second each, rabbitmq.ts) of the broker. */
+const leaseMs = 1400
 const tokenEveryMs = 2000
 
 export class LockClaim {
@@ -53,7 +53,7 @@ export class LockClaim {
       build: (channel) => this.#build(channel, topology),
       lost: () => this.#onChannelLost(),
     })
-    this.#timer = interval(renewEveryMs, connection.clock).subscribe((seconds) => this.#everySecond(seconds))
+    this.#timer = interval(renewEveryMs, connection.clock).subscribe((turn) => this.#everyTurn(turn))
   }
 
   /** Gives up waiting, or releases; the next in line has it as soon as the broker has closed the channel. */
@@ -86,11 +86,11 @@ export class LockClaim {
     this.#acquired.resolve({ lost: this.#lost.promise, release: () => this.end() })
   }
 
-  #everySecond(seconds: number): void {
+  #everyTurn(turn: number): void {
     const nowMs = this.#connection.clock.now()
     if (this.#isHeld && nowMs - this.#provenMs >= leaseMs) return void this.end()
     if (this.#isHeld) this.#renew(nowMs)
-    if (this.#channel && seconds % (tokenEveryMs / renewEveryMs) === 0) this.#putToken({ live: true })
+    if (this.#channel && turn % (tokenEveryMs / renewEveryMs) === 0) this.#putToken({ live: true })
   }
 
   #renew(nowMs: number): void {
