@@ -17,6 +17,7 @@ import type { Config } from '../runtime/config.ts'
 import { Situation } from '../runtime/log.ts'
 import { Stats } from '../runtime/stats.ts'
 import { Engine } from './engine.ts'
+import { JournalKeeper } from './journal/keep.ts'
 import { BucketHops } from './part-hops.ts'
 import { Publisher } from './part-publish.ts'
 import { firingAt, timeOf } from './part-resume.ts'
@@ -49,6 +50,7 @@ class Cep implements CepPart {
   readonly #stats = new Stats()
   readonly #hops = new BucketHops()
   readonly #publisher: Publisher
+  readonly #journal: JournalKeeper
   readonly #engineSituation: Situation
   readonly #clockSituation: Situation
   readonly #timers: Subscription[] = []
@@ -69,6 +71,7 @@ class Cep implements CepPart {
     this.#clockSituation = new Situation(context.log)
     this.#clockSeenMs = context.clock.now()
     this.#publisher = new Publisher(context, this.#stats)
+    this.#journal = new JournalKeeper(context, this.#stats)
     this.stream = transitionStream((entry) => this.#step(entry))
     this.stream.transitions$.subscribe((transitions) => {
       this.#publisher.offer(transitions, (transition) => this.#hops.of(transition))
@@ -93,12 +96,14 @@ class Cep implements CepPart {
     })
     this.#timers.push(aligned(1000, clock).subscribe((nowMs) => this.#everySecond(nowMs)))
     this.#timers.push(reportStatus('cep', this.#context, this.#stats, () => this.#status()))
+    await this.#journal.configure(this.#config)
     await within(this.#replay(), replayMsMax, clock)
   }
 
   /** Rules from files that are right are published; wrong ones change nothing and are told by the rejection. */
   async reload(config: Config): Promise<void> {
     this.#config = config
+    await this.#journal.configure(config)
     await this.#loadRules()
     if (this.#rulesProblem !== undefined) throw new Error(this.#rulesProblem)
   }
@@ -109,6 +114,7 @@ class Cep implements CepPart {
     await within(this.#reader?.caughtUp(), replayMsMax, this.#context.clock)
     await this.#reader?.stop()
     await this.#publisher.stop()
+    await this.#journal.stop()
     this.stream.end()
   }
 
@@ -201,7 +207,8 @@ class Cep implements CepPart {
   }
 
   #status(): StatusDetails {
-    const problem = this.#clockSituation.problem ?? this.#publisher.problem ?? this.#engineSituation.problem
+    const own = this.#clockSituation.problem ?? this.#publisher.problem ?? this.#engineSituation.problem
+    const problem = own ?? this.#journal.problem
     const engine = this.#engine?.status() ?? { rulesHash: '', sources: [], rules: [] }
     const lastBucketMs = engine.rules.reduce((last, rule) => Math.max(last, rule.lastBucketMs), 0)
     const rulesProblem = this.#rulesProblem
