@@ -30,6 +30,8 @@ const options = {
   reason: { type: 'string' },
   'end-when-quiet': { type: 'string' },
   confirm: { type: 'boolean' },
+  at: { type: 'string' },
+  id: { type: 'string' },
   'log-format': { type: 'string' },
   'log-level': { type: 'string' },
 } as const
@@ -49,6 +51,7 @@ const commands: Readonly<Record<string, (words: string[], flags: Flags) => Promi
   alerts: alertsCommand,
   ack: ackCommand,
   silence: silenceCommand,
+  event: eventCommand,
   notify: notifyCommand,
 }
 
@@ -163,6 +166,12 @@ async function silenceCommand([what = '', ...ids]: string[], flags: Flags): Prom
   if (!word) return misuse('expected "silence add", "list", "end" or "preview"', suggest(what, silenceWords))
   if (word === 'end' && ids.length === 0) return misuse('expected "silence end ID"')
   return withConsole(flags, (asked) => silence(asked, word, ids, flags))
+}
+
+async function eventCommand([name, ...tags]: string[], flags: Flags): Promise<Outcome> {
+  if (name === undefined) return misuse('expected "event NAME [TAG=VALUE …]", such as "event deploy process=verifier"')
+  const { postEvent } = await import('./cli/event.ts')
+  return withConsole(flags, (asked) => postEvent(asked, name, tags, flags))
 }
 
 /** The console's API, asked in the name of the person at this terminal. */

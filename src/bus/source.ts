@@ -97,7 +97,7 @@ export function sourceName(part: string, host: string): string {
 }
 
 /** The key only says which log; a name too long for a key is whole in the message. */
-function eventKey(name: string): `events.${string}` {
+export function eventKey(name: string): `events.${string}` {
   return `events.${name.slice(0, eventKeyLettersMax)}`
 }
 

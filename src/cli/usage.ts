@@ -15,6 +15,7 @@ usage: tocsin <command> [options]
   ack ID …                 acknowledge alerts
   silence add | list | end | preview
                            mute alerts for a time
+  event NAME [TAG=VALUE …] say that something happened, such as a deploy
   notify test <receiver>   send a test notification to one receiver
 
   --config FILE            the configuration (default: tocsin.yaml; without one, every default)
@@ -95,6 +96,16 @@ list     what is in force or to come; --all: what has ended too
   --end-when-quiet 5m   end it when nothing that it hides has fired for so long
   --confirm             for a silence of everything, or of critical alerts for over a week
   --console, TOCSIN_TOKEN as for "tocsin alerts"`,
+  event: `usage: tocsin event NAME [TAG=VALUE …] [--text TEXT] [--at TIME] [--id ID] [--json]
+
+Says that something happened, such as a deploy, to rules (event:deploy[process={process}]) and graphs:
+
+  tocsin event deploy process=verifier version=42
+
+  --text TEXT   for people, shown with it
+  --at TIME     when, such as 2026-03-01T14:05:09Z; now by default. Rules take it when they hear of it
+  --id ID       sent again under the same id, such as a build's number, it counts once
+  --console, TOCSIN_TOKEN as for "tocsin alerts"; a token of role events may do this and nothing else`,
   notify: `usage: tocsin notify test <receiver> [--config FILE]
 
 Sends a notification marked as a test to one receiver of the configuration and tells what the other side said.`,

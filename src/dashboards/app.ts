@@ -5,6 +5,7 @@ import type { Log } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
 import type { CommandOptions } from './command-routes.ts'
 import type { ConsoleState } from './console-state.ts'
+import { type EventOptions, eventRoutes } from './event-routes.ts'
 import type { Live } from './live.ts'
 import { BadRequest } from './request.ts'
 import { apiRoutes, machineRoutes } from './routes.ts'
@@ -29,9 +30,10 @@ export interface AppOptions {
   /** The built browser part; undefined when it has not been built. */
   web: string | undefined
   commands: CommandOptions
+  events: EventOptions
 }
 
-export function createApp({ state, live, stats, log, web, commands }: AppOptions): Express {
+export function createApp({ state, live, stats, log, web, commands, events }: AppOptions): Express {
   const app = express()
   app.disable('x-powered-by')
   app.use((_request, response, next) => {
@@ -48,6 +50,9 @@ export function createApp({ state, live, stats, log, web, commands }: AppOptions
   app.use(express.json({ limit: '64kb' }))
   app.use(onlyReading)
   app.use(machineRoutes(state))
+  const eventsHere = eventRoutes(state, events)
+  app.use(eventsHere)
+  app.use('/api', eventsHere)
   app.use('/api', noStore, apiRoutes(state, live, stats, commands), () => {
     throw new BadRequest('there is no such address in the API', 404)
   })
@@ -64,6 +69,7 @@ const onlyReading: RequestHandler = ({ method, path }, response, next) => {
 }
 
 function isCommand(method: string, path: string): boolean {
+  if (method === 'POST' && /^(\/api)?\/events$/.test(path)) return true
   if (method === 'POST') return path === '/api/silences' || /^\/api\/alerts\/[^/]+\/(acknowledge|note)$/.test(path)
   return method === 'DELETE' && /^\/api\/(silences\/(?!preview$)[^/]+|alerts\/[^/]+\/acknowledge)$/.test(path)
 }

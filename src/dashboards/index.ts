@@ -36,9 +36,10 @@ export async function startDashboards(config: Config, context: Context): Promise
   load(config)
   let tokens = config.dashboards.tokens
   const commands = { bus, clock, stats, log, tokens: () => tokens }
+  const events = { context, stats, tokens: () => tokens }
   const web = builtPages()
   if (web === undefined) log.warn('the browser part is missing; "npm run prepare" builds it')
-  const server = await listen(config.dashboards.listen, createApp({ state, live, stats, log, web, commands }))
+  const server = await listen(config.dashboards.listen, createApp({ state, live, stats, log, web, commands, events }))
   warnWhenOpen(config.dashboards, log)
   const onAlert = () => {
     state.alertsChanged()

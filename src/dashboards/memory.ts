@@ -7,6 +7,7 @@
  */
 import type { Reader } from '../bus/bus.ts'
 import type { Context } from '../bus/part.ts'
+import type { EventMessage } from '../model/event.ts'
 import type { LogEntry } from '../model/message.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
 import type { Stats } from '../runtime/stats.ts'
@@ -17,6 +18,8 @@ import { StatusMemory } from './status-memory.ts'
 import type { EventView } from './view.ts'
 
 export const eventsMax = 500
+/** Ids of posted events that are remembered. */
+export const postedMax = 10_000
 const turnMs = 20
 const waitForReplayMs = 1000
 
@@ -26,6 +29,8 @@ export class ConsoleMemory {
   readonly status: StatusMemory
   readonly rules: RuleHistory
   readonly #events: EventView[] = []
+  /** By id; `isHeard` when it came back from the log. */
+  readonly #posted = new Map<string, { event: EventView; isHeard: boolean }>()
   readonly #stats: Stats
   readonly #clock: Clock
   #turnEndsMs = 0
@@ -43,6 +48,17 @@ export class ConsoleMemory {
   /** The newest last. */
   get events(): readonly EventView[] {
     return this.#events
+  }
+
+  /** The posted event of that id, when it is on the log. */
+  posted(id: string): EventView | undefined {
+    return this.#posted.get(id)?.event
+  }
+
+  /** An event is on the log, though it has not been heard from there yet. */
+  rememberPosted(id: string, event: EventView, isHeard = false): void {
+    this.#posted.set(id, { event, isHeard: isHeard || this.#posted.get(id)?.isHeard === true })
+    if (this.#posted.size > postedMax) this.#posted.delete(this.#posted.keys().next().value as string)
   }
 
   /** Begins reading; resolves when the past has been read or a moment has passed. */
@@ -78,12 +94,18 @@ export class ConsoleMemory {
     if (entry.kind === 'metrics') this.series.addMetrics(entry.message)
     else if (entry.kind === 'checks') this.series.addChecks(entry.message)
     else if (entry.kind === 'markers') this.series.mark(entry.message)
-    else if (entry.kind === 'events') {
-      const { name, atMs, tags, text } = entry.message
-      this.#events.push({ name, atMs, tags, ...(text !== undefined && { text }) })
-      if (this.#events.length > eventsMax) this.#events.shift()
-    }
+    else if (entry.kind === 'events') this.#hearEvent(entry.message)
     return this.#takeTurns()
+  }
+
+  #hearEvent({ name, atMs, tags, text, id }: EventMessage): void {
+    const event = { name, atMs, tags, ...(text !== undefined && { text }) }
+    if (id !== undefined) {
+      if (this.#posted.get(id)?.isHeard) return
+      this.rememberPosted(id, event, true)
+    }
+    this.#events.push(event)
+    if (this.#events.length > eventsMax) this.#events.shift()
   }
 
   #hearAlert(entry: LogEntry, onAlert: () => void): Promise<void> | undefined {

@@ -49,6 +49,45 @@ const anything: Shape = { type: 'object' }
 const by = { ...text, description: 'who asks, where no tokens are configured' }
 const ranges = [parameter('from', 'query', 'such as -15m'), parameter('until', 'query', 'such as now')]
 
+const happened = object(
+  {
+    name: text,
+    tags: { type: 'object' },
+    text,
+    at: { description: 'RFC 3339 or epoch milliseconds; now by default' },
+    id: text,
+  },
+  ['name'],
+)
+const posted = object({ events: list(object({ id: text, name: text, tags: anything, atMs: time, isRepeated: flag })) })
+const postEvents = command(
+  'Say that something happened, such as a deploy: one event, or a list of at most 100',
+  { oneOf: [happened, list(happened)] },
+  posted,
+  {
+    parameters: [
+      {
+        ...{ name: 'Idempotency-Key', in: 'header', required: false, schema: text },
+        description: 'the id of an event without one, so that sending it again does not count twice',
+      },
+    ],
+    responses: {
+      ...answer(posted, '201'),
+      '200': { description: 'all of them were known already, by their ids', ...json(posted) },
+      '429': { ...refused, description: 'too many events; try again later' },
+      '503': { ...refused, description: 'the bus does not take it; try again with the same id' },
+    },
+  },
+)
+
+const events = {
+  ...get('Deploys and other events, the newest first', object({ events: list(anything) }), [
+    parameter('name', 'query', 'only events of this name'),
+    ...ranges,
+  ]),
+  post: postEvents,
+}
+
 const paths = {
   '/api/alerts': get(
     'Alerts: all that fire, the gravest first, then what ended lately',
@@ -111,6 +150,8 @@ const paths = {
     parameters: [parameter('id', 'path', 'the id of the silence')],
     delete: command('End a silence', undefined, silence),
   },
+  '/events': events,
+  '/api/events': events,
   '/api/audit': get('Who did what, the newest first', object({ commands: list(anything) })),
   '/api/rules': get('Rules and how they are', object({ rules: list(anything) })),
   '/api/rules/{name}': get('One rule, its groups and its graph', anything, [
@@ -176,7 +217,7 @@ export const openApi = {
     title: 'Tocsin',
     version: '1',
     description:
-      'The console reads for anybody who reaches it. Commands need JSON and, where tokens are configured, a bearer token of role responder or admin.',
+      'The console reads for anybody who reaches it. Commands need JSON and, where tokens are configured, a bearer token of role responder or admin; posting events also goes with role events.',
   },
   paths,
   components: { schemas, securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },

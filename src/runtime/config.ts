@@ -227,7 +227,8 @@ const dashboards = z.strictObject({
       z.string().regex(/^[A-Za-z0-9_.@-]+$/, { error: 'expected a name such as ann' }),
       z.strictObject({
         token: z.string().min(16, { error: 'expected a token of at least 16 characters' }),
-        role: z.enum(['viewer', 'responder', 'admin']),
+        /** Commands need responder or admin; `events` may post events and nothing else. */
+        role: z.enum(['viewer', 'events', 'responder', 'admin']),
       }),
     )
     .optional(),
