@@ -22,6 +22,7 @@ import { refillMap, treeHash } from './saved.ts'
 import { carriedOf, endOf } from './saved-rule.ts'
 import { Sources } from './sources.ts'
 import { BoardLeaf, type StateBoard } from './state-leaf.ts'
+import type { EngineWatch } from './watch.ts'
 
 export interface EngineOptions {
   /** The step of rules without `every`: 1000 live, 10000 in tests. */
@@ -32,6 +33,8 @@ export interface EngineOptions {
   rules?: LoadedRules
   /** By rule, groups that are firing from the start, where the log's beginning is gone. */
   firing?: ReadonlyMap<string, readonly CarriedGroup[]>
+  /** For tools: told of what happens inside. */
+  watch?: EngineWatch
 }
 
 export type SavedEngine = ReturnType<Engine['save']>
@@ -209,7 +212,8 @@ export class Engine {
   #newRun(rule: CheckedRule, closedMs: number, carried: readonly CarriedGroup[] = []): RuleRun {
     const { defaultStepMs, testStepMs } = this.#options
     const onDrop = () => this.#feed.forgetPlans()
-    return new RuleRun(rule, { sources: this.#sources, defaultStepMs, testStepMs, closedMs, onDrop }, carried)
+    const onLate = this.#options.watch?.late
+    return new RuleRun(rule, { sources: this.#sources, defaultStepMs, testStepMs, closedMs, onDrop, onLate }, carried)
   }
 
   /** Finds out anew who closes together, and wires boards and feed. */
@@ -274,6 +278,7 @@ export class Engine {
       into.push(
         ...(rule.rule.tree.leaves[0]?.source === 'overflow' ? told.map((each) => this.#withSample(each)) : told),
       )
+      this.#options.watch?.closed?.(rule, atMs)
     } catch (error) {
       rule.problem = `stopped at ${atMs}: ${(error as Error).message}`
     }

@@ -10,6 +10,7 @@ import { Groups } from './groups.ts'
 import type { Leaf } from './language/tree.ts'
 import { bytes, floats, ints } from './saved.ts'
 import type { Sources } from './sources.ts'
+import type { OnLate } from './watch.ts'
 
 /** Whose point it is, for one that nobody's life vouches for: a posted event neither makes its group blind nor partial. */
 export const noSource = -1
@@ -25,6 +26,7 @@ export interface LeafContext {
   panesMax: number
   /** Told when inputs were dropped, so that nobody remembers their numbers. */
   onDrop: () => void
+  onLate?: OnLate | undefined
 }
 
 export type SavedLeaf = ReturnType<LeafRun['save']>

@@ -81,6 +81,7 @@ export abstract class MetricCells extends LeafRun {
   writeNumbers(bucketMs: number, inputs: Int32Array, positions: Int32Array, values: Float64Array): void {
     if (bucketMs <= this.closedMs) {
       this.late += inputs.length
+      if (this.context.onLate) for (const input of inputs) this.tellLate(input, bucketMs)
       return
     }
     const cells = this.roomIn(this.numbers, bucketMs)
@@ -105,6 +106,7 @@ export abstract class MetricCells extends LeafRun {
   writeObject(bucketMs: number, input: number, value: Distribution | readonly string[]): void {
     if (bucketMs <= this.closedMs) {
       this.late++
+      this.tellLate(input, bucketMs)
       return
     }
     let cells = this.objects.get(bucketMs)
@@ -113,6 +115,10 @@ export abstract class MetricCells extends LeafRun {
       this.objects.set(bucketMs, cells)
     }
     cells.set(input, value)
+  }
+
+  protected tellLate(input: number, bucketMs: number): void {
+    this.context.onLate?.(this.inputs.series[input] as string, bucketMs)
   }
 
   override drop(group: number): void {

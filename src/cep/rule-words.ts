@@ -12,6 +12,7 @@ import type { Shown } from './language/tree.ts'
 import type { LeafContext } from './leaf.ts'
 import type { Evaluate } from './scope.ts'
 import type { Sources } from './sources.ts'
+import type { OnLate } from './watch.ts'
 
 export interface LevelRun {
   level: 'warn' | 'crit'
@@ -51,6 +52,7 @@ export interface RuleContext {
   /** Buckets up to here are closed already. */
   closedMs: number
   onDrop: () => void
+  onLate?: OnLate | undefined
 }
 
 export interface ShownValue {
@@ -86,6 +88,7 @@ export abstract class RuleWords {
       groupsMax: rule.tree.groupsMax,
       panesMax: 360,
       onDrop: context.onDrop,
+      onLate: context.onLate,
     }
     this.compiled = new CompiledRule(rule.tree, leafContext)
     this.levels = rule.tree.levels.map((level) => ({
