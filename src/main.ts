@@ -148,10 +148,24 @@ async function rulesCommand([what = '', ...words]: string[], flags: Flags): Prom
   return rules(tool, words, flags, (run) => withConfig(flags, run))
 }
 
-async function alertsCommand([what, id]: string[], flags: Flags): Promise<Outcome> {
-  if (what !== undefined && (what !== 'why' || id === undefined)) return misuse('expected "alerts" or "alerts why ID"')
+async function alertsCommand(words: string[], flags: Flags): Promise<Outcome> {
+  const [what, id] = words
+  if (what === 'dead') return deadCommand(words.slice(1), flags)
+  if (what !== undefined && (what !== 'why' || id === undefined)) {
+    return misuse('expected "alerts", "alerts why ID" or "alerts dead"')
+  }
   const { listAlerts, whyAlert } = await import('./cli/alerts.ts')
   return withConsole(flags, (asked) => (id === undefined ? listAlerts(asked, flags) : whyAlert(asked, id, flags)))
+}
+
+async function deadCommand([what, ...keys]: string[], flags: Flags): Promise<Outcome> {
+  const { letterWords, listLetters, orderLetters } = await import('./cli/dead-letters.ts')
+  if (what === undefined) return withConsole(flags, (asked) => listLetters(asked, flags))
+  const word = letterWords.find((one) => one === what)
+  if (!word)
+    return misuse('expected "alerts dead", "alerts dead retry KEY" or "… dismiss KEY"', suggest(what, letterWords))
+  if (keys.length === 0 && !flags.all) return misuse(`expected "alerts dead ${word} KEY", or --all`)
+  return withConsole(flags, (asked) => orderLetters(asked, word, keys, flags))
 }
 
 async function ackCommand(ids: string[], flags: Flags): Promise<Outcome> {

@@ -10,12 +10,13 @@
  * and still fires when it no longer is, is told then.
  */
 import { type Alert, type AlertChange, applyTransition } from '../model/alert.ts'
-import { type Command, readCommand } from '../model/command.ts'
+import { type Command, isAboutLetter, type LetterCommand, readCommand } from '../model/command.ts'
 import type { Decision } from '../model/decision.ts'
 import type { Claim, Receipt } from '../model/delivery.ts'
 import { applyCommand, handleAlert, passTime } from '../model/handling.ts'
 import type { Hops, LogEntry } from '../model/message.ts'
 import { fingerprint, type Transition } from '../model/transition.ts'
+import { commandLetter } from './dead-letters.ts'
 import { settle } from './fallback.ts'
 import { admit, type Burst, emptied, isOver, type Member } from './group.ts'
 import { isOpen } from './notification.ts'
@@ -66,6 +67,10 @@ class Deciding {
     }
     const { book, handling, nowMs } = this.#state
     const command = read.value
+    if (isAboutLetter(command)) {
+      this.#letter(command)
+      return
+    }
     const refused = applyCommand(handling, book, command, nowMs, this.#changes.handling)
     if (refused !== 'applied before' && 'fingerprint' in command) {
       const reason = `${command.kind} by ${command.by}${refused === undefined ? '' : `: ${refused}`}`
@@ -73,6 +78,15 @@ class Deciding {
       this.#changes.decisions.push({ atMs: nowMs, ...about, change: 'command', notify: false, reason, receivers: [] })
     }
     this.#unmute()
+  }
+
+  #letter(command: LetterCommand): void {
+    const letter = commandLetter(this.#state, this.#teller, command)
+    if (typeof letter === 'string') return
+    const { alerts, transition, receiver } = letter
+    const about = { fingerprint: alerts[0]?.fingerprint ?? '', transition, change: 'command' as const }
+    const reason = `${command.kind} by ${command.by} of what ${receiver} did not take`
+    this.#changes.decisions.push({ atMs: this.#state.nowMs, ...about, notify: false, reason, receivers: [] })
   }
 
   claim({ key, attempt, atMs }: Claim): void {

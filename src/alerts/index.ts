@@ -17,6 +17,7 @@ import { Stats } from '../runtime/stats.ts'
 import { step } from './decide.ts'
 import { Herald } from './herald.ts'
 import { Outbox, triesMax } from './outbox.ts'
+import { ownTransitions } from './own-alerts.ts'
 import { seededRandom } from './random.ts'
 import { type Channel, openChannel, receiverSettings } from './receivers/open.ts'
 import type { Routing } from './route.ts'
@@ -60,6 +61,7 @@ class Alerts implements Part {
   #status: Subscription | undefined
   #clockHeardMs = 0
   #isLeader = false
+  #mayHaveOwnAlerts = true
   /** All that was on the log at the start has been read. */
   #isReady = false
   readonly #stopping = new AbortController()
@@ -90,7 +92,10 @@ class Alerts implements Part {
       this.#isReady = true
     })
     this.#leading = this.#lead()
-    this.#everySecond = interval(1000, clock).subscribe(() => this.#standInForClock())
+    this.#everySecond = interval(1000, clock).subscribe(() => {
+      this.#standInForClock()
+      this.#sayOwnAlerts()
+    })
     this.#status = reportStatus('alerts', this.#context, this.#stats, () => {
       const problem = this.#problem()
       return { ready: this.#isReady, ...(problem !== undefined && { problem }) }
@@ -177,6 +182,7 @@ class Alerts implements Part {
     if (this.#changes.decisions.at(-1)?.change === 'overflow') this.#stats.count('alerts_overflow_total')
     if (entry.kind === 'clock') this.#clockHeardMs = this.#context.clock.now()
     if (entry.kind === 'receipts') this.#outbox.settled(entry.message)
+    if (entry.kind === 'receipts' || entry.kind === 'commands') this.#mayHaveOwnAlerts = true
     const isAboutSending = entry.kind === 'receipts' || this.#changes.notifications.size > before
     if (isAboutSending && entry.kind !== 'claims') this.#outbox.pump()
     this.#saveSoon()
@@ -221,6 +227,16 @@ class Alerts implements Part {
     bus.publish('commands.tick', tick).catch(() => {})
   }
 
+  /** Looks whether there is something to say of ourselves, where something may have changed. */
+  #sayOwnAlerts(): void {
+    const { bus, clock } = this.#context
+    if (!this.#isLeader || !this.#mayHaveOwnAlerts) return
+    const said = ownTransitions(this.#state, this.#state.nowMs || clock.now())
+    // What is said comes back on the log; until then it would be said again.
+    this.#mayHaveOwnAlerts = said.length > 0
+    for (const transition of said) bus.publish(`transitions.${transition.rule}`, transition).catch(() => {})
+  }
+
   #saveSoon(): void {
     const { fingerprints, bursts, notifications, decisions, handling } = this.#changes
     const handled = handling.silences.size + handling.care.size
@@ -262,6 +278,7 @@ class Alerts implements Part {
     this.#stats.observe('firing', () => book.firing.size)
     this.#stats.observe('resolved', () => book.ended.size)
     this.#stats.observe('queue_length', () => this.#outbox.queueLength())
+    this.#stats.observe('dead_letters', () => this.#outbox.deadLetterCount)
     this.#stats.observe('leader', () => Number(this.#isLeader))
     for (const name of [
       'notifications_sent_total',

@@ -15,7 +15,7 @@ import { formatDuration } from '../model/duration.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
 import { type Log, Situation } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
-import { isOpen, type Notification } from './notification.ts'
+import { isDeadLetter, isOpen, type Notification } from './notification.ts'
 import type { Channel } from './receivers/open.ts'
 import { type Delivery, shortened } from './receivers/receiver.ts'
 import type { AlertsState } from './state.ts'
@@ -136,6 +136,10 @@ export class Outbox {
     }
     if (this.#busSituation.problem !== undefined) problems.push(this.#busSituation.problem)
     return problems.length > 0 ? problems.join('; ') : undefined
+  }
+
+  get deadLetterCount(): number {
+    return [...this.#options.state.notifications.values()].filter(isDeadLetter).length
   }
 
   queueLength(receiver?: string): number {

@@ -7,11 +7,25 @@
  */
 import { type Matchable, matchesAll } from '../model/match.ts'
 import type { Config, Route } from '../runtime/config.ts'
+import { undeliveredRule } from './own-alerts.ts'
 
-export type Routing = Pick<Config['alerts'], 'receivers' | 'route'>
+export type Routing = Pick<Config['alerts'], 'receivers' | 'route' | 'fallback'>
 
-/** Names of receivers, none twice; empty when nobody is configured for it. */
+/**
+ * Names of receivers, none twice; empty when nobody is configured for it. Of its own trouble a receiver is not told:
+ * others on its route are, or its fallback, or everybody else.
+ */
 export function route(alert: Matchable, routing: Routing): string[] {
+  const routed = routeTree(alert, routing)
+  const troubled = alert.rule === undeliveredRule ? alert.group[0]?.value : undefined
+  if (troubled === undefined) return routed
+  const fallback = routing.receivers[troubled]?.fallback ?? routing.fallback
+  const choices = [routed, fallback === undefined ? [] : [fallback], Object.keys(routing.receivers)]
+  const others = choices.map((names) => names.filter((name) => name !== troubled))
+  return others.find((names) => names.length > 0) ?? []
+}
+
+function routeTree(alert: Matchable, routing: Routing): string[] {
   if (routing.route === undefined) return Object.keys(routing.receivers)
   const receiver = receiverOf(routing.route, alert, undefined)
   return receiver === undefined ? [] : [receiver]

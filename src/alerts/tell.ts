@@ -7,8 +7,10 @@
 import type { Alert } from '../model/alert.ts'
 import { acknowledgementOf, silenceOf } from '../model/handling.ts'
 import { formatUtc } from '../runtime/clock.ts'
+import { deadLettersMax } from './dead-letters.ts'
 import type { Member } from './group.ts'
 import {
+  isDeadLetter,
   isOpen,
   type Notification,
   type NotificationKind,
@@ -127,8 +129,10 @@ export class Teller {
   trimSettled(): void {
     const { notifications } = this.#state
     if (notifications.size <= settledMax) return
+    let kept = 0
     for (const [key, notification] of notifications) {
-      if (isOpen(notification)) continue
+      // Dead letters wait for a person, as long as they are not too many.
+      if (isOpen(notification) || (isDeadLetter(notification) && kept++ < deadLettersMax)) continue
       notifications.delete(key)
       this.#changes.notifications.add(key)
       if (notifications.size <= settledMax) return

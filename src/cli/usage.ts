@@ -11,7 +11,8 @@ usage: tocsin <command> [options]
   rules check [paths]      are the rule files right
   rules test [paths]       run the tests that stand in them
   rules schema             the JSON Schema of rule files, for editors
-  alerts                   what is firing now; "alerts why ID": why who was told, or was not
+  alerts                   what is firing now; "alerts why ID": why who was told, or was not; "alerts dead": what
+                           nobody was told of
   ack ID …                 acknowledge alerts
   silence add | list | end | preview
                            mute alerts for a time
@@ -64,12 +65,15 @@ schema  prints the JSON Schema of rule files. Editors find it by a first line su
 Without paths, the rules of the configuration. Exactly the files named are loaded.`,
   alerts: `usage: tocsin alerts [--all] [--rule PATTERN] [--group PATTERN] [--tag NAME=PATTERN] [--text WORDS] [--json]
        tocsin alerts why ID [--json]
+       tocsin alerts dead [retry | dismiss KEY … | --all] [--json]
 
 Lists what is firing, worst first; --all adds what was resolved lately. In patterns * stands for any text. Exit status 1
 when something fires, 2 when the console cannot be asked.
 
 why  every decision about one alert with its reason: who was told, or why not. ID is rule/group, or a rule of which one
      group fires.
+dead notifications that no receiver took, with the reason. retry sends them again, as their alerts are now; dismiss takes
+     them off the list. KEY is as listed, or its beginning. Exit status 1 when there are any.
 
   --console URL   the console to ask (default: dashboards.listen of the configuration)
   TOCSIN_TOKEN    in the environment: your token, where the console has dashboards.tokens`,

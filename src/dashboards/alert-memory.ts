@@ -4,7 +4,7 @@
  * The same pure steps as the alerts part uses (model/alert.ts), so both say the same. Decides nothing.
  */
 import { type Alert, type AlertBook, applyTransition, compareFiring, emptyAlertBook } from '../model/alert.ts'
-import { type Command, type PersonCommand, readCommand } from '../model/command.ts'
+import { type Command, isAboutLetter, type PersonCommand, readCommand } from '../model/command.ts'
 import type { Decision } from '../model/decision.ts'
 import type { Receipt } from '../model/delivery.ts'
 import {
@@ -23,6 +23,7 @@ import { isEverything, type Matchers, matchesAll } from '../model/match.ts'
 import type { Transition } from '../model/transition.ts'
 import type { Stats } from '../runtime/stats.ts'
 import { type AlertFilter, isWanted } from './alert-filter.ts'
+import { DeadLetters } from './dead-letters.ts'
 import type {
   AcknowledgementView,
   AlertDetailView,
@@ -50,6 +51,7 @@ interface RuleEntries {
 }
 
 export class AlertMemory {
+  readonly letters = new DeadLetters()
   readonly #book: AlertBook = emptyAlertBook()
   readonly #rules = new Map<string, RuleEntries>()
   readonly #handling: Handling = emptyHandling()
@@ -86,9 +88,12 @@ export class AlertMemory {
       this.#stats.count('commands_bad_total')
       return false
     }
-    const refused = applyCommand(this.#handling, this.#book, read.value, this.#nowMs, noHandlingChanges())
+    const command = read.value
+    const refused = isAboutLetter(command)
+      ? this.letters.hearCommand(command)
+      : applyCommand(this.#handling, this.#book, command, this.#nowMs, noHandlingChanges())
     if (refused === 'applied before') return false
-    this.#audit.push(audited(read.value, refused))
+    this.#audit.push(audited(command, refused))
     if (this.#audit.length > auditMax) this.#audit.shift()
     return true
   }
@@ -117,7 +122,9 @@ export class AlertMemory {
     }
   }
 
-  hearReceipt({ fingerprint, receiver, kind, outcome, attempt, atMs, detail }: Receipt): void {
+  hearReceipt(receipt: Receipt): void {
+    this.letters.hearReceipt(receipt)
+    const { fingerprint, receiver, kind, outcome, attempt, atMs, detail } = receipt
     const slash = fingerprint.indexOf('/')
     const groupKey = fingerprint.slice(slash + 1)
     const receipts = this.#entries(fingerprint.slice(0, slash)).receipts

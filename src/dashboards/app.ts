@@ -68,10 +68,22 @@ const onlyReading: RequestHandler = ({ method, path }, response, next) => {
   throw new BadRequest(`${method}: expected GET`, 405)
 }
 
+const commandPaths: Readonly<Record<string, readonly RegExp[]>> = {
+  POST: [
+    /^(\/api)?\/events$/,
+    /^\/api\/silences$/,
+    /^\/api\/alerts\/[^/]+\/(acknowledge|note)$/,
+    /^\/api\/dead-letters\/[^/]+\/retry$/,
+  ],
+  DELETE: [
+    /^\/api\/silences\/(?!preview$)[^/]+$/,
+    /^\/api\/alerts\/[^/]+\/acknowledge$/,
+    /^\/api\/dead-letters\/[^/]+$/,
+  ],
+}
+
 function isCommand(method: string, path: string): boolean {
-  if (method === 'POST' && /^(\/api)?\/events$/.test(path)) return true
-  if (method === 'POST') return path === '/api/silences' || /^\/api\/alerts\/[^/]+\/(acknowledge|note)$/.test(path)
-  return method === 'DELETE' && /^\/api\/(silences\/(?!preview$)[^/]+|alerts\/[^/]+\/acknowledge)$/.test(path)
+  return (commandPaths[method] ?? []).some((pattern) => pattern.test(path))
 }
 
 const noStore: RequestHandler = (_request, response, next) => {
@@ -79,7 +91,16 @@ const noStore: RequestHandler = (_request, response, next) => {
   next()
 }
 
-const pages = ['/', '/silences', '/rules', '/rules/:name', '/dashboards', '/dashboards/:name', '/mailbox']
+const pages = [
+  '/',
+  '/silences',
+  '/undelivered',
+  '/rules',
+  '/rules/:name',
+  '/dashboards',
+  '/dashboards/:name',
+  '/mailbox',
+]
 
 function servePages(app: Express, web: string | undefined): void {
   if (web === undefined) {

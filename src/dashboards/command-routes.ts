@@ -30,6 +30,7 @@ export function commandRoutes(state: ConsoleState, options: CommandOptions): Rou
   const router = Router()
   router.use(alertCommands(state, desk))
   router.use(silenceCommands(state, desk))
+  router.use(letterCommands(state, desk))
   router.get('/audit', (_request, response) => {
     response.json({ commands: state.memory.alerts.audit() })
   })
@@ -88,6 +89,29 @@ function silenceCommands(state: ConsoleState, desk: Desk): Router {
     if (silence.state === 'ended') throw new BadRequest('this silence has ended already', 409)
     await desk.publish(plainCommand(given, 'expire', { silence: id }))
     response.json({ silence: alerts.silences().find((one) => one.id === id) })
+  })
+  return router
+}
+
+function letterCommands(state: ConsoleState, desk: Desk): Router {
+  const router = Router()
+  const { letters } = state.memory.alerts
+  const order = async (request: Request, kind: 'retry' | 'dismiss') => {
+    const { given } = desk.open(request)
+    const { key } = request.params
+    if (typeof key !== 'string' || !letters.has(key)) throw new BadRequest('there is no such dead letter', 404)
+    await desk.publish(plainCommand(given, kind, { letter: key }))
+  }
+  router.get('/dead-letters', (_request, response) => {
+    response.json({ letters: letters.list() })
+  })
+  router.post('/dead-letters/:key/retry', async (request, response) => {
+    await order(request, 'retry')
+    response.json({ letters: letters.list() })
+  })
+  router.delete('/dead-letters/:key', async (request, response) => {
+    await order(request, 'dismiss')
+    response.json({ letters: letters.list() })
   })
   return router
 }

@@ -77,6 +77,7 @@ export class ConsoleState {
       ...(dataBucketMs !== undefined && { dataBucketMs }),
       outlook: this.memory.status.outlook(nowMs),
       firing: this.memory.alerts.count(),
+      deadLetters: this.memory.alerts.letters.count,
       lastBucketMsByStep: usualBuckets(engine),
       ...(engine?.rulesProblem !== undefined && { rulesProblem: engine.rulesProblem.slice(0, rulesProblemMax) }),
     }

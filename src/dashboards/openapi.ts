@@ -45,6 +45,8 @@ const command = (summary: string, body: Shape | undefined, schema: Shape, more: 
 const fingerprint = parameter('fingerprint', 'path', 'rule/group, percent-encoded')
 const detail: Shape = { $ref: '#/components/schemas/AlertDetail' }
 const silence: Shape = object({ silence: { $ref: '#/components/schemas/Silence' } })
+const letters: Shape = object({ letters: list({ $ref: '#/components/schemas/DeadLetter' }) })
+const letterKey = parameter('key', 'path', 'the key of the letter')
 const anything: Shape = { type: 'object' }
 const by = { ...text, description: 'who asks, where no tokens are configured' }
 const ranges = [parameter('from', 'query', 'such as -15m'), parameter('until', 'query', 'such as now')]
@@ -152,6 +154,15 @@ const paths = {
   },
   '/events': events,
   '/api/events': events,
+  '/api/dead-letters': get('Notifications that nobody was told of, the newest first', letters),
+  '/api/dead-letters/{key}': {
+    parameters: [letterKey],
+    delete: command('Dismiss one', undefined, letters),
+  },
+  '/api/dead-letters/{key}/retry': {
+    parameters: [letterKey],
+    post: command('Send one again, as its alerts are now', object({ by }), letters),
+  },
   '/api/audit': get('Who did what, the newest first', object({ commands: list(anything) })),
   '/api/rules': get('Rules and how they are', object({ rules: list(anything) })),
   '/api/rules/{name}': get('One rule, its groups and its graph', anything, [
@@ -200,6 +211,13 @@ const schemas = {
       receipts: list(anything),
     },
     ['alert', 'notes', 'decisions', 'transitions', 'receipts'],
+  ),
+  DeadLetter: object(
+    {
+      ...{ key: text, receiver: text, title: text, detail: text, atMs: time, attempt: { type: 'integer' } },
+      ...{ kind: { enum: ['firing', 'resolved'] }, fingerprint: text },
+    },
+    ['key', 'receiver', 'title', 'detail', 'atMs'],
   ),
   Silence: object(
     {

@@ -170,6 +170,21 @@ export interface ReceiptView {
   detail: string
 }
 
+/** A notification that nobody was told of. */
+export interface DeadLetterView {
+  /** Its idempotency key, by which it is sent again or dismissed. */
+  key: string
+  receiver: string
+  /** What it tells, in one line. */
+  title: string
+  /** Why it was not taken, in the receiver's words. */
+  detail: string
+  atMs: number
+  attempt: number
+  kind: 'firing' | 'resolved'
+  fingerprint: string
+}
+
 export interface RuleDetailView {
   rule: RuleView
   lastBucketMs: number
@@ -278,6 +293,8 @@ export interface HeartbeatView {
   outlook: OutlookView
   /** Those that are hidden count apart. */
   firing: { crit: number; warn: number; hidden: number }
+  /** Notifications that nobody was told of. */
+  deadLetters: number
   /** Why the newest rule files were refused. */
   rulesProblem?: string
   /** The newest bucket of any series; what graphs show is this old. */

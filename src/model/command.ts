@@ -61,9 +61,23 @@ export interface NoteCommand extends Given {
   text: string
 }
 
-export type PersonCommand = AcknowledgeCommand | UnacknowledgeCommand | SilenceCommand | ExpireCommand | NoteCommand
+/** Of a dead letter: sent again, or not wanted any more. See alerts/dead-letters.ts. */
+export interface LetterCommand extends Given {
+  kind: 'retry' | 'dismiss'
+  /** The notification's key. */
+  letter: string
+}
 
-export const commandKinds = ['acknowledge', 'unacknowledge', 'silence', 'expire', 'note'] as const
+/** What people do about alerts; see model/handling.ts. */
+export type HandlingCommand = AcknowledgeCommand | UnacknowledgeCommand | SilenceCommand | ExpireCommand | NoteCommand
+
+export type PersonCommand = HandlingCommand | LetterCommand
+
+export const commandKinds = ['acknowledge', 'unacknowledge', 'silence', 'expire', 'note', 'retry', 'dismiss'] as const
+
+export function isAboutLetter(command: PersonCommand): command is LetterCommand {
+  return command.kind === 'retry' || command.kind === 'dismiss'
+}
 
 export interface ArgumentProblem {
   /** The argument, such as `matchers.rule`. */
@@ -105,6 +119,7 @@ function build(kind: string, given: Given, read: Arguments): PersonCommand | und
   if (kind === 'unacknowledge') return { ...given, kind, fingerprint: fingerprint() }
   if (kind === 'note') return { ...given, kind, fingerprint: fingerprint(), text: read.text('text') }
   if (kind === 'expire') return { ...given, kind, silence: read.text('silence') }
+  if (kind === 'retry' || kind === 'dismiss') return { ...given, kind, letter: read.text('letter') }
   return kind === 'silence' ? silence(given, read) : undefined
 }
 

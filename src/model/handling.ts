@@ -8,7 +8,7 @@
  *     alert      firing ──acknowledge──→ acknowledged ──worse (not sticky), untilMs, unacknowledge──→ firing
  */
 import type { Alert, AlertBook, BadLevel } from './alert.ts'
-import type { AcknowledgeCommand, NoteCommand, PersonCommand, SilenceCommand } from './command.ts'
+import type { AcknowledgeCommand, HandlingCommand, NoteCommand, SilenceCommand } from './command.ts'
 import { type Matchable, matchesAll } from './match.ts'
 
 export interface Acknowledgement {
@@ -104,7 +104,7 @@ export function silenceOf({ silences }: Handling, alert: Matchable): Silence | u
 export function applyCommand(
   handling: Handling,
   book: AlertBook,
-  command: PersonCommand,
+  command: HandlingCommand,
   nowMs: number,
   changes: HandlingChanges,
 ): string | undefined {
@@ -156,7 +156,7 @@ class Applying {
     this.#changes = changes
   }
 
-  command(command: PersonCommand): string | undefined {
+  command(command: HandlingCommand): string | undefined {
     if (command.kind === 'silence') return this.#addSilence(command)
     if (command.kind === 'expire') return this.#expire(command.silence, `ended by ${command.by}`)
     const alert = this.#book.firing.get(command.fingerprint) ?? this.#book.ended.get(command.fingerprint)

@@ -65,6 +65,31 @@ describe('alerts', () => {
   })
 })
 
+describe('alerts dead', () => {
+  test('lists what nobody was told of, and has it dismissed by the beginning of its key', async () => {
+    expect(await tocsin('alerts', 'dead')).toMatchObject({ exitCode: 0, output: 'there are no dead letters\n' })
+    const about = { key: 'abc123', receiver: 'ops', attempt: 3, by: 'host1-a', atMs: 1_760_000_000_000 }
+    const told = { fingerprint: 'http_5xx_spike/gone', transition: 't', kind: 'firing' as const }
+    const end = { outcome: 'dead' as const, detail: 'HTTP 404', title: 'crit: http_5xx_spike, gone' }
+    await feed.bus.publish('receipts', { ...about, ...told, ...end })
+    await until(async () => (await feed.get<object>('/api/dead-letters')).text.includes('abc123'))
+    const listed = await tocsin('alerts', 'dead')
+    expect(listed.exitCode).toBe(1)
+    expect(listed.output).toBe(
+      'abc123  2025-10-09 08:53:20 UTC  ops: crit: http_5xx_spike, gone\n    3 tries: HTTP 404\n',
+    )
+    const unknown = await tocsin('alerts', 'dead', 'retry', 'xyz')
+    expect(unknown).toMatchObject({ exitCode: 1, output: expect.stringContaining('there is no dead letter "xyz"') })
+    expect((await tocsin('alerts', 'dead', 'dismiss')).output).toContain('or --all')
+    expect(await tocsin('alerts', 'dead', 'dismiss', 'abc')).toMatchObject({
+      exitCode: 0,
+      output: 'dismissed: crit: http_5xx_spike, gone for ops\n',
+    })
+    expect((await tocsin('alerts', 'dead')).exitCode).toBe(0)
+    expect((await tocsin('alerts', 'dead', 'lose')).exitCode).toBe(2)
+  })
+})
+
 describe('silence', () => {
   test('is previewed, added, listed and ended', async () => {
     const preview = await tocsin('silence', 'preview', '--match', 'rule=http_*')
@@ -94,7 +119,7 @@ describe('silence', () => {
     [['silence', 'lst'], 'did you mean "list"?'],
     [['silence', 'end'], 'expected "silence end ID"'],
     [['ack'], 'expected "ack ID"'],
-    [['alerts', 'whi', 'x'], 'expected "alerts" or "alerts why ID"'],
+    [['alerts', 'whi', 'x'], 'expected "alerts", "alerts why ID" or "alerts dead"'],
   ])('%j is misuse: exit status 2', async (words, problem) => {
     expect(await tocsin(...words)).toMatchObject({ exitCode: 2, output: expect.stringContaining(problem) })
   })

@@ -22,7 +22,7 @@ describe('commands that must be read', () => {
 describe('commands that must not', () => {
   const silence = { matchers: { rule: 'a' }, reason: 'deploy', startsMs: 1, endsMs: 2 }
   test.each<[string, Record<string, ArgumentValue>, string, string]>([
-    ['dance', {}, 'kind', 'expected acknowledge, unacknowledge, silence, expire, note, got "dance"'],
+    ['dance', {}, 'kind', 'expected acknowledge, unacknowledge, silence, expire, note, retry, dismiss, got "dance"'],
     ['acknowledge', {}, 'fingerprint', 'expected a text'],
     ['acknowledge', { fingerprint: 'a', sticky: 'yes' }, 'sticky', 'expected true or false, got "yes"'],
     [

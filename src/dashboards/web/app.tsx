@@ -8,6 +8,7 @@ import { RulePage } from './rule-page.tsx'
 import { RulesPage } from './rules-page.tsx'
 import { SilencesPage } from './silences-page.tsx'
 import { useStreamOf, watchOver } from './stream.ts'
+import { UndeliveredPage } from './undelivered-page.tsx'
 
 watchOver()
 
@@ -28,6 +29,7 @@ function Page({ section, name }: { section: string; name: string | undefined }) 
     return name === undefined ? <DashboardsPage /> : <DashboardPage key={name} name={name} />
   }
   if (section === 'silences') return <SilencesPage />
+  if (section === 'undelivered') return <UndeliveredPage />
   return section === 'mailbox' ? <MailboxPage /> : <HomePage />
 }
 

@@ -52,7 +52,7 @@ export function Frame({ section, name, children }: FrameProps) {
 
 /** Why what a page shows may be out of date, though the console itself speaks: rules need the engine, graphs need data. */
 function whyDoubt(section: string, heartbeat: HeartbeatView | undefined): string | undefined {
-  if (!heartbeat || section === 'mailbox' || section === 'silences') return undefined
+  if (!heartbeat || ['mailbox', 'silences', 'undelivered'].includes(section)) return undefined
   const { outlook, dataBucketMs, nowMs } = heartbeat
   if (section !== 'dashboards') return outlook.sight === 'none' ? outlook.reasons[0] : undefined
   if (dataBucketMs === undefined) return 'no data has arrived yet'
@@ -61,11 +61,15 @@ function whyDoubt(section: string, heartbeat: HeartbeatView | undefined): string
 }
 
 function Navigation({ section, known }: { section: string; known: Known }) {
+  const undelivered = known.heartbeat?.deadLetters ?? 0
   const items = [
     ['', 'Alerts', '/'],
     ['rules', 'Rules', '/rules'],
     ['silences', 'Silences', '/silences'],
     ['dashboards', 'Dashboards', '/dashboards'],
+    ...(undelivered > 0 || section === 'undelivered'
+      ? [['undelivered', `Undelivered${undelivered > 0 ? ` (${undelivered})` : ''}`, '/undelivered']]
+      : []),
     ...(known.mailbox ? [['mailbox', 'Mailbox', '/mailbox']] : []),
   ] as const
   return (
