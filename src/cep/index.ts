@@ -156,7 +156,8 @@ class Cep implements CepPart {
   }
 
   #ownRules() {
-    return rulesForRunning(this.#config.rules, path.dirname(this.#config.file))
+    const { rules, file, cep } = this.#config
+    return rulesForRunning(rules, path.dirname(file), cep.memoryMax)
   }
 
   #read(entry: LogEntry): Promise<void> | void {

@@ -15,13 +15,17 @@ export interface RunnableRules {
   absent: readonly string[]
 }
 
-/** Paths are shown relative to `root`, so that every node publishes the same text. The error is all problems, formatted. */
-export function rulesForRunning(paths: readonly string[], root: string): Result<RunnableRules, string[]> {
+/** Rules that may need more than `memoryMax` bytes are refused. Paths are shown relative to `root`, so that every node publishes the same text. The error is all problems, formatted. */
+export function rulesForRunning(
+  paths: readonly string[],
+  root: string,
+  memoryMax?: number,
+): Result<RunnableRules, string[]> {
   const { files, problems } = readRuleFiles(paths, (file) => path.relative(root, file))
   const absent = problems.filter(({ absent }) => absent)
   const unreadable = problems.filter(({ absent }) => !absent)
   if (unreadable.length > 0) return err(unreadable.map(formatProblem))
-  const loaded = loadRules(files)
+  const loaded = loadRules(files, { memoryMax })
   if (loaded.problems.length > 0) return err(loaded.problems.map(formatRuleProblem))
   return ok({ message: rulesMessage(files), loaded, absent: absent.map(({ file }) => path.relative(root, file)) })
 }

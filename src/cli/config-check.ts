@@ -18,13 +18,13 @@ export async function configCheck(
     ...checkChecks(checks, environment),
     ...checkDashboards(dashboards.files),
     ...(cloudwatch2graphite ? checkCloudwatch(cloudwatch2graphite.metrics) : []),
-    ...(await ruleProblems(config.rules)),
+    ...(await ruleProblems(config)),
   ]
   if (problems.length > 0 || json) return problemsOutcome(problems, json, problems.length > 0 ? 1 : 0)
   return { exitCode: 0, text: `${config.file}: fine` }
 }
 
-async function ruleProblems(paths: readonly string[]): Promise<Problem[]> {
-  const { text = '{}' } = await rulesCheck(paths, { strict: false, json: true })
+async function ruleProblems({ rules, cep: { memoryMax } }: Config): Promise<Problem[]> {
+  const { text = '{}' } = await rulesCheck(rules, { strict: false, json: true, memoryMax })
   return (JSON.parse(text) as { problems?: Problem[] }).problems ?? []
 }

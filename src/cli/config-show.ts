@@ -34,7 +34,8 @@ function readable(value: unknown, at: (string | number)[], written: Config['writ
   if (at.at(-1) === 'secret') return '***'
   if (Array.isArray(value)) return value.map((item, i) => readable(item, [...at, i], written))
   if (typeof value === 'number' && durationKeys.has(String(at.at(-1)))) return formatDuration(value)
-  if (typeof value === 'number' && at.join('.') === 'cep.journal.bytesMax') return formatByteSize(value)
+  if (typeof value === 'number' && ['cep.journal.bytesMax', 'cep.memoryMax'].includes(at.join('.')))
+    return formatByteSize(value)
   if (typeof value === 'string') return value.replace(/^([a-z+]+:\/\/[^:@/]*):[^@]*@/, '$1:***@')
   if (typeof value !== 'object' || value === null) return value
   if ('host' in value && 'port' in value && Object.keys(value).length === 2) return `${value.host}:${value.port}`

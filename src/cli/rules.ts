@@ -1,5 +1,5 @@
 /** `tocsin rules …`: each tool with its words and flags. Without paths, the rules of the configuration. */
-import { rulesCheck, rulesSchema, rulesTest } from '../cep/tools/index.ts'
+import { rulesCheck, rulesExplain, rulesSchema, rulesTest } from '../cep/tools/index.ts'
 import type { Config } from '../runtime/config.ts'
 import type { Outcome } from './print.ts'
 
@@ -13,8 +13,16 @@ type Tool = (words: readonly string[], flags: RuleFlags, withConfig: WithConfig)
 
 const tools = {
   check: (paths, { strict = false, json = false }, withConfig) =>
-    overFiles(paths, withConfig, (files) => rulesCheck(files, { strict, json })),
+    overFiles(paths, withConfig, (files, config) =>
+      rulesCheck(files, { strict, json, memoryMax: config?.cep.memoryMax }),
+    ),
   test: (paths, { json = false }, withConfig) => overFiles(paths, withConfig, (files) => rulesTest(files, { json })),
+  explain: (words, { json = false }, withConfig) => {
+    const names = words.filter((word) => !isPath(word))
+    const explain = (paths: readonly string[], config?: Config) =>
+      rulesExplain(paths, { json, names, flushMs: config?.ingest.flushInterval })
+    return overFiles(words.filter(isPath), withConfig, explain)
+  },
   schema: async () => rulesSchema(),
 } satisfies Record<string, Tool>
 
@@ -25,10 +33,15 @@ export function rules(tool: RuleTool, words: readonly string[], flags: RuleFlags
   return (tools[tool] as Tool)(words, flags, withConfig)
 }
 
+/** Rules have no dots and no slashes in their names. */
+function isPath(word: string): boolean {
+  return /[./]/.test(word)
+}
+
 function overFiles(
   paths: readonly string[],
   withConfig: WithConfig,
-  run: (files: readonly string[]) => Promise<Outcome>,
+  run: (files: readonly string[], config?: Config) => Promise<Outcome>,
 ): Promise<Outcome> {
-  return paths.length > 0 ? run(paths) : withConfig((config) => run(config.rules))
+  return paths.length > 0 ? run(paths) : withConfig((config) => run(config.rules, config))
 }

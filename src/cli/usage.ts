@@ -10,6 +10,7 @@ usage: tocsin <command> [options]
   config check | show      is the configuration right; what is in force, with defaults, without secrets
   rules check [paths]      are the rule files right
   rules test [paths]       run the tests that stand in them
+  rules explain [rule]     what a rule means, waits for and costs
   rules schema             the JSON Schema of rule files, for editors
   alerts                   what is firing now; "alerts why ID": why who was told, or was not; "alerts dead": what
                            nobody was told of
@@ -55,14 +56,29 @@ check  reads the configuration and every file it names (rules, checks, dashboard
 show   prints what is in force, defaults included. Secrets are shown as they are written: \${NAME}, {file: …}, ***.`,
   rules: `usage: tocsin rules check [--strict] [--json] [FILE or FOLDER …]
        tocsin rules test  [--json] [FILE or FOLDER …]
+       tocsin rules explain [--json] [RULE …] [FILE or FOLDER …]
        tocsin rules schema
 
 check   types, units and names; every problem with line, column and a cure. --strict makes warnings problems.
 test    runs the tests that stand in the files; a failure shows the expected and the actual timeline.
+explain what a rule means with its defaults, what it reads, how soon it fires, what memory it may take, what it says.
 schema  prints the JSON Schema of rule files. Editors find it by a first line such as
         # yaml-language-server: $schema=../docs/rules.schema.json
 
 Without paths, the rules of the configuration. Exactly the files named are loaded.`,
+  'rules explain': `usage: tocsin rules explain [--json] [RULE …] [FILE or FOLDER …]
+
+Explains the rules named, or all, without running anything:
+
+  means    its sentences with every default said; an slo with its burn rates multiplied out
+  reads    each path with its kind, unit and step
+  detects  how long after trouble begins it fires, at most, and what that time is made of
+  memory   bytes for each group, times the groups that there may be
+  says     a sentence as a page would bring it, from its tests
+  tests    their names
+
+A word with a dot or a slash is a file or a folder (./name for one without); without any, the rules of the configuration.
+--json prints the same as data.`,
   alerts: `usage: tocsin alerts [--all] [--rule PATTERN] [--group PATTERN] [--tag NAME=PATTERN] [--text WORDS] [--json]
        tocsin alerts why ID [--json]
        tocsin alerts dead [retry | dismiss KEY … | --all] [--json]

@@ -125,6 +125,8 @@ export const byteSize = z.union([z.number(), z.string()]).transform((text, conte
 })
 
 const cep = z.strictObject({
+  /** What the rules may need at worst; more is refused. Not what is taken at once. */
+  memoryMax: byteSize.prefault('4GiB'),
   /** The engine's log kept longer, for the tools: as long as neither bound is reached. */
   journal: z
     .union([

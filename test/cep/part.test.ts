@@ -234,6 +234,20 @@ describe('the cep part', () => {
     expect((await lastStatus()).engine?.rulesProblem).toBeUndefined()
   })
 
+  it('keeps the running rules when the new ones may need more memory than they may have', async () => {
+    writeRules(spike)
+    const part = await start()
+    const source = newSource()
+    await seconds(5, source, { 'api.web.bad': 0 })
+    writeRules(`${spike}    at most: 9000000 processes\n`)
+    await expect(part.reload?.(config)).rejects.toThrow(/rules\.yaml:9:14 {2}error\[memory\]: .* × 9000000 groups/)
+    await seconds(3, source, { 'api.web.bad': 9 })
+    await expect.poll(story).toEqual(['spike/web crit 7'])
+    config = { ...config, cep: { ...config.cep, memoryMax: 1e12 } }
+    await part.reload?.(config)
+    expect((await lastStatus()).engine?.rulesProblem).toBeUndefined()
+  })
+
   it('starts without rules when its files are wrong, says so once, and takes them when they are mended', async () => {
     writeRules('rules:\n  spike:\n    crit: sum(\n')
     const part = await start()

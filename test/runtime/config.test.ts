@@ -58,6 +58,9 @@ describe('a configuration', () => {
     expect(problems('cep: {journal: {bytesMax: big}}')).toEqual([
       'tocsin.yaml:1:27: cep.journal.bytesMax: expected a size such as "2GB", got "big"',
     ])
+    expect(loaded('').cep.memoryMax).toBe(4 * 2 ** 30)
+    expect(configShow(loaded('cep: {memoryMax: 512MiB}'), {}).text).toMatch(/memoryMax: 512MiB/)
+    expect(problems('cep: {memoryMax: -1}')[0]).toContain('expected a size such as "2GB"')
     expect(problems('cep: {journal: {bytesMax: 10kB}}')[0]).toContain('expected at least "1MB"')
     expect(problems('cep: {journal: {retenton: 1d}}')[0]).toContain('did you mean "retention"?')
     expect(configShow(loaded('cep: {journal: {bytesMax: 2.5GB}}'), {}).text).toMatch(

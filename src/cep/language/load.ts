@@ -2,6 +2,7 @@
  * Load: rule files to checked rules. All problems of all files come at once; nothing is thrown.
  */
 import { literalName, matchPath, parsePath } from '../../model/path.ts'
+import { reportBudget } from './budget.ts'
 import { type Catalogue, entryOfSeries, unitOfEntry } from './catalogue.ts'
 import { parseExpression } from './parse.ts'
 import type { RuleProblem } from './problems.ts'
@@ -46,6 +47,10 @@ export interface CheckedRule {
   names: readonly string[]
   /** Sentences as written; an slo's as expanded. */
   levels: { warn?: string; crit?: string }
+  /** The objective from which levels were expanded. */
+  slo?: { bad: string; all: string; target: string }
+  /** The condition of "hide when", as written. */
+  hide?: string
   say?: string
   runbook?: string
   remindMs?: number
@@ -57,6 +62,8 @@ export interface CheckedRule {
   treeKey: string
   sayParts: readonly SayPart[]
   lets: readonly (Shown & { name: string })[]
+  /** All lets as they are written. */
+  letTexts: Readonly<Record<string, string>>
   /** By level, the comparisons in the rule's own scope. */
   comparisons: { warn?: readonly ComparisonTree[]; crit?: readonly ComparisonTree[] }
 }
@@ -77,6 +84,8 @@ export interface LoadOptions {
   strict?: boolean
   /** Lints, such as a rule without tests. */
   lint?: boolean
+  /** Bytes that the rules may need at worst; without it they are not asked. */
+  memoryMax?: number | undefined
 }
 
 export function loadRules(files: readonly RuleFile[], options: LoadOptions = {}): LoadedRules {
@@ -84,6 +93,7 @@ export function loadRules(files: readonly RuleFile[], options: LoadOptions = {})
   const raws = sources.map(readRuleFile)
   const resolver = new Resolver(raws, options)
   const rules = resolver.rules()
+  if (options.memoryMax !== undefined) reportBudget(rules, (name) => resolver.raw(name), options.memoryMax)
   const all = sources.flatMap((source) =>
     source.problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)),
   )

@@ -3,7 +3,17 @@
  */
 import type { Problem } from '../../runtime/problem.ts'
 
-export type RuleProblemCode = 'syntax' | 'name' | 'unit' | 'kind' | 'many' | 'group' | 'step' | 'file' | 'lint'
+export type RuleProblemCode =
+  | 'syntax'
+  | 'name'
+  | 'unit'
+  | 'kind'
+  | 'many'
+  | 'group'
+  | 'step'
+  | 'file'
+  | 'memory'
+  | 'lint'
 
 export interface RuleProblem extends Problem {
   code: RuleProblemCode

@@ -44,6 +44,10 @@ export class Resolver {
     return [...this.#checked.values()].filter((rule) => rule !== 'failed')
   }
 
+  raw(name: string): RawRule | undefined {
+    return this.#raw.get(name)
+  }
+
   #addRule(rule: RawRule): void {
     const other = this.#raw.get(rule.name)
     if (other) {
@@ -269,6 +273,8 @@ function build(
     everyMs: raw.everyMs,
     names,
     levels: sentences,
+    ...(raw.slo && { slo: { bad: raw.slo.bad.text, all: raw.slo.all.text, target: raw.slo.target.text } }),
+    ...(raw.hide && { hide: raw.hide.where.text }),
     ...(raw.say && { say: raw.say.text }),
     ...(raw.runbook !== undefined && { runbook: raw.runbook }),
     ...(raw.remindMs !== undefined && { remindMs: raw.remindMs }),
@@ -278,6 +284,7 @@ function build(
     treeKey: JSON.stringify([tree, nodesOf(lets), nodesOf(sayParts)]),
     sayParts,
     lets,
+    letTexts: Object.fromEntries([...raw.lets].map(([name, { where }]) => [name, where.text])),
     comparisons,
   }
 }

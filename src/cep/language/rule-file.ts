@@ -32,6 +32,8 @@ export interface RawRule {
   ifMissing: 'hold' | 'ok' | 'warn' | 'crit'
   known: LocatedText | undefined
   groupsMax: number
+  /** Where "at most" is said. */
+  groupsAt: LocatedText | undefined
   say: LocatedText | undefined
   runbook: string | undefined
   tags: Record<string, string>
@@ -129,6 +131,7 @@ function readRule(file: SourceFile, name: string, node: unknown, key: Node): Raw
     ifMissing: 'hold',
     known: undefined,
     groupsMax: 1000,
+    groupsAt: undefined,
     say: undefined,
     runbook: undefined,
     tags: {},
@@ -198,6 +201,7 @@ function readRuleKey(file: SourceFile, rule: RawRule, key: (typeof ruleKeys)[num
     case 'at most': {
       const where = text()
       const found = /^(\d+)( [a-z_ ]+)?$/.exec(where?.text ?? '')
+      rule.groupsAt = where
       if (found && Number(found[1]) > 0) rule.groupsMax = Number(found[1])
       else if (where) reportWhole(where, 'expected a number of groups, such as 500 hosts')
       return

@@ -7,7 +7,8 @@ import type { RawRule } from './rule-file.ts'
 import type { LevelSentence } from './syntax.ts'
 import type { LocatedText } from './yaml-rules.ts'
 
-const burnRates = {
+/** By level: how many times the budget burns, over which long and which short window. */
+export const burnRates = {
   warn: [
     [3, '1d', '2h'],
     [1, '3d', '6h'],

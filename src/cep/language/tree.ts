@@ -95,6 +95,15 @@ export type Node =
       without: Node | undefined
     }
 
+/** The expressions of which one is made. */
+export function partsOf(node: Node): readonly Node[] {
+  if ('left' in node) return [node.left, node.right]
+  if (node.op === 'sequence') {
+    return [node.first, ...node.steps.map(({ of }) => of), ...(node.without ? [node.without] : [])]
+  }
+  return 'of' in node ? [node.of] : []
+}
+
 export type HoldTree =
   | { kind: 'for'; durationMs: number }
   | { kind: 'row'; count: number }

@@ -18,10 +18,13 @@ export interface Loaded extends LoadedRules {
   files: readonly RuleFile[]
 }
 
+/** As in the configuration, where none is asked. */
+const memoryMaxDefault = 4 * 2 ** 30
+
 /** Reads and loads exactly the files named; an Outcome instead says why that cannot be done. */
 export function loadFiles(
   paths: readonly string[],
-  options: { strict: boolean; json: boolean; lint?: boolean },
+  options: { strict: boolean; json: boolean; lint?: boolean; memoryMax?: number },
 ): Loaded | Outcome {
   const { files, problems } = readRuleFiles(paths)
   if (problems.length > 0) return cannotRead(problems, options.json)
@@ -29,7 +32,10 @@ export function loadFiles(
     const message = paths.length === 0 ? 'no rule files are named' : `no *.yaml in ${paths.join(', ')}`
     return cannotRead([{ file: paths[0] ?? 'rules', message }], options.json)
   }
-  return { ...loadRules(files, { strict: options.strict, lint: options.lint ?? false }), files }
+  return {
+    ...loadRules(files, { strict: options.strict, lint: options.lint ?? false, memoryMax: options.memoryMax }),
+    files,
+  }
 }
 
 function cannotRead(problems: readonly Problem[], json: boolean): Outcome {
@@ -39,9 +45,9 @@ function cannotRead(problems: readonly Problem[], json: boolean): Outcome {
 
 export async function rulesCheck(
   paths: readonly string[],
-  { strict, json }: { strict: boolean; json: boolean },
+  { strict, json, memoryMax = memoryMaxDefault }: { strict: boolean; json: boolean; memoryMax?: number | undefined },
 ): Promise<Outcome> {
-  const loaded = loadFiles(paths, { strict, json, lint: true })
+  const loaded = loadFiles(paths, { strict, json, lint: true, memoryMax })
   if ('exitCode' in loaded) return loaded
   const problems = [...loaded.problems, ...testProblems(loaded)].sort(byPlace)
   const warnings = [...loaded.warnings].sort(byPlace)
