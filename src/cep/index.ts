@@ -19,6 +19,7 @@ import { Stats } from '../runtime/stats.ts'
 import { Engine } from './engine.ts'
 import { JournalKeeper } from './journal/keep.ts'
 import { BucketHops } from './part-hops.ts'
+import { Pace } from './part-pace.ts'
 import { Publisher } from './part-publish.ts'
 import { firingAt, timeOf } from './part-resume.ts'
 import { rulesForRunning } from './part-rules.ts'
@@ -28,8 +29,6 @@ import { within } from './part-within.ts'
 const liveStepMs = 1000
 /** A start waits this long for the replay; a longer one goes on behind it, and the part is not ready until it is done. */
 const replayMsMax = 2000
-/** A clock message that has not come back after this long is missed. */
-const clockMissedMs = 5000
 /** Replaying, other work gets its turn this often. */
 const turnMs = 20
 
@@ -52,7 +51,7 @@ class Cep implements CepPart {
   readonly #publisher: Publisher
   readonly #journal: JournalKeeper
   readonly #engineSituation: Situation
-  readonly #clockSituation: Situation
+  readonly #pace: Pace
   readonly #timers: Subscription[] = []
   #config: Config
   #engine: Engine | undefined
@@ -61,15 +60,13 @@ class Cep implements CepPart {
   #stopped = false
   #rulesProblem: string | undefined
   #rulesHash = ''
-  #clockSeenMs: number
   #turnMs = 0
 
   constructor(config: Config, context: Context) {
     this.#config = config
     this.#context = context
     this.#engineSituation = new Situation(context.log)
-    this.#clockSituation = new Situation(context.log)
-    this.#clockSeenMs = context.clock.now()
+    this.#pace = new Pace(context, this.#stats)
     this.#publisher = new Publisher(context, this.#stats)
     this.#journal = new JournalKeeper(context, this.#stats)
     this.stream = transitionStream((entry) => this.#step(entry))
@@ -124,7 +121,7 @@ class Cep implements CepPart {
     const startedMs = clock.now()
     await this.#reader?.caughtUp()
     if (this.#stopped) return
-    this.#clockSeenMs = clock.now()
+    this.#pace.expect()
     await this.#loadRules()
     if (this.#rulesProblem !== undefined) log.error(this.#rulesProblem)
     await this.#reader?.caughtUp()
@@ -164,7 +161,7 @@ class Cep implements CepPart {
     const { clock } = this.#context
     if (!this.#engine) return this.#begin(entry).then(() => this.#read(entry))
     this.#stats.count('entries_total')
-    if (entry.kind === 'clock') this.#clockSeenMs = clock.now()
+    this.#pace.note(entry)
     if (entry.kind === 'rules') this.#rulesHash = entry.message.hash
     this.#hops.note(entry)
     this.stream.push(entry)
@@ -202,19 +199,18 @@ class Cep implements CepPart {
     // After a sleep the seconds that passed come in a row; only the present one is true.
     if (clock.now() - nowMs < 1000) bus.publish('clock', { process: instance, nowMs }).catch(() => {})
     if (!this.#replayed) return
-    if (clock.now() - this.#clockSeenMs > clockMissedMs) {
-      this.#clockSituation.bad('clock messages do not come back from the bus: rules are not being evaluated')
-    } else this.#clockSituation.good('clock messages come back again: rules are evaluated')
+    this.#pace.watch()
+    if (this.#pace.reachedMs !== undefined) this.#publisher.compare(this.#pace.reachedMs)
   }
 
   #status(): StatusDetails {
-    const own = this.#clockSituation.problem ?? this.#publisher.problem ?? this.#engineSituation.problem
+    const own = this.#pace.problem ?? this.#publisher.problem ?? this.#engineSituation.problem
     const problem = own ?? this.#journal.problem
     const engine = this.#engine?.status() ?? { rulesHash: '', sources: [], rules: [] }
     const lastBucketMs = engine.rules.reduce((last, rule) => Math.max(last, rule.lastBucketMs), 0)
     const rulesProblem = this.#rulesProblem
     return {
-      ready: this.#replayed && this.#clockSituation.problem === undefined,
+      ready: this.#replayed && !this.#pace.isStopped,
       ...((problem ?? rulesProblem) !== undefined && { problem: problem ?? firstLine(rulesProblem) }),
       ...(lastBucketMs > 0 && { lastBucketMs }),
       engine: { ...engine, leader: this.#publisher.leads, ...(rulesProblem !== undefined && { rulesProblem }) },

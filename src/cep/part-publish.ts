@@ -14,12 +14,15 @@ import { fingerprint, type Transition } from '../model/transition.ts'
 import { sleep } from '../runtime/clock.ts'
 import { Situation } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
+import { Agreement } from './part-agreement.ts'
 import { Ledger } from './part-ledger.ts'
 import { within } from './part-within.ts'
 
 /** Transitions kept while nobody may publish; beyond it the oldest go, counted. */
 export const waitingMax = 20_000
 const retryMsMax = 5000
+/** How long a disagreement of two engines is shown after the last one. */
+const disagreementShownMs = 600_000
 /** How long an orderly stop waits for what is under way. */
 const drainMsMax = 5000
 
@@ -34,10 +37,14 @@ export class Publisher {
   readonly #context: Context
   readonly #stats: Stats
   readonly #situation: Situation
+  readonly #disagreement: Situation
   readonly #ledger = new Ledger()
+  readonly #agreement = new Agreement()
   readonly #told: Reader
   readonly #ending = new AbortController()
   readonly #waiting: Waiting[] = []
+  #compares = false
+  #disagreedMs = Number.NEGATIVE_INFINITY
   #lock: Lock | undefined
   #leads = false
   #pumping: Promise<void> | undefined
@@ -47,6 +54,7 @@ export class Publisher {
     this.#context = context
     this.#stats = stats
     this.#situation = new Situation(context.log)
+    this.#disagreement = new Situation(context.log)
     this.#told = context.bus.readLog('alerts-log', 'first', (entry) => {
       if (entry.kind === 'transitions') this.#heard(entry.message)
     })
@@ -59,13 +67,27 @@ export class Publisher {
   }
 
   get problem(): string | undefined {
-    return this.#situation.problem
+    return this.#situation.problem ?? this.#disagreement.problem
+  }
+
+  /** Compares, while standing by, with the engine that leads; once a second. `nowMs` is this engine's own time. */
+  compare(nowMs: number): void {
+    const wasComparing = this.#compares
+    this.#compares = !this.#leads
+    if (!this.#compares || !wasComparing) this.#agreement.restart(this.#leads ? Number.POSITIVE_INFINITY : nowMs)
+    const found = this.#agreement.disagreements(nowMs)
+    this.#stats.count('disagreements_total', found.length)
+    if (found.length > 0) {
+      this.#disagreedMs = nowMs
+      this.#disagreement.bad(`two engines disagree: ${found[0]}`)
+    } else if (nowMs - this.#disagreedMs > disagreementShownMs) this.#disagreement.good('the engines agree again')
   }
 
   /** Takes what the engine computed; published at once where this process leads. */
   offer(transitions: readonly Transition[], hopsOf: (transition: Transition) => Hops): void {
     for (const transition of transitions) {
       this.#stats.count('transitions_total')
+      this.#agreement.computed(transition)
       this.#waiting.push({ transition, hops: hopsOf(transition), retried: false })
     }
     while (this.#waiting.length > waitingMax) {
@@ -123,6 +145,7 @@ export class Publisher {
   /** Another engine, or we in an earlier life, told this. */
   #heard(transition: Transition): void {
     this.#ledger.note(transition)
+    this.#agreement.told(transition)
     const same = this.#waiting.findIndex((waiting) => waiting.transition.id === transition.id)
     if (same >= 0) this.#waiting.splice(same, 1)
     while (this.#waiting[0] && !this.#isNews(this.#waiting[0])) this.#waiting.shift()

@@ -126,10 +126,10 @@ describe('the cep part', () => {
     return ids.sort()
   }
 
-  const lastStatus = async () => {
+  const lastStatus = async (instance?: string) => {
     let last: Status | undefined
     const reader = bus.onStatus((status) => {
-      if (status.part === 'cep') last = status
+      if (status.part === 'cep' && (instance ?? status.instance) === status.instance) last = status
     })
     await clock.advanceBy(1000)
     await reader.stop()
@@ -215,6 +215,36 @@ describe('the cep part', () => {
     parts.shift()
     await seconds(4, source, { 'api.web.bad': 0 })
     await expect.poll(story).toEqual(['spike/web crit 7', 'spike/web ok 11'])
+  })
+
+  it('while standing by, is of one mind with the engine that leads', async () => {
+    writeRules(spike)
+    await start('a')
+    await start('b')
+    const source = newSource()
+    await seconds(5, source, { 'api.web.bad': 0 })
+    await seconds(3, source, { 'api.web.bad': 9 })
+    await seconds(70, source, { 'api.web.bad': 0 })
+    const both = [await lastStatus('a'), await lastStatus('b')]
+    expect(both.map(({ counters }) => counters.transitions_total)).toEqual([2, 2])
+    expect(both.map(({ counters }) => counters.disagreements_total ?? 0)).toEqual([0, 0])
+  })
+
+  it('while standing by, reports that the engine that leads tells something else', async () => {
+    writeRules(spike)
+    const lock = await bus.lock('cep')
+    await start('b')
+    const source = newSource()
+    await seconds(5, source, { 'api.web.bad': 0 })
+    await seconds(3, source, { 'api.web.bad': 9 })
+    await seconds(70, source, { 'api.web.bad': 0 })
+    const { problem, counters } = await lastStatus('b')
+    // It computed the rise and the end of a spike; whoever leads said nothing.
+    expect(counters.disagreements_total).toBe(2)
+    expect(problem).toMatch(
+      /^two engines disagree: this engine computed .*spike.*web.*, the one that leads did not tell it$/,
+    )
+    await lock.release()
   })
 
   it('keeps the running rules when the new files are wrong, and says where', async () => {
