@@ -25,7 +25,7 @@ function sendAgain(state: AlertsState, teller: Teller, letter: Notification): vo
   const isSummary = letter.alerts.length > 1
   const alerts = letter.alerts.map((alert) => present(state, alert, isSummary))
   teller.put({ ...rest, alerts, state: 'due' })
-  if (letter.kind === 'resolved' || letter.kind === 'forgotten') return
+  if (letter.kind === 'resolved' || letter.kind === 'forgotten' || letter.kind === 'notice') return
   for (const { fingerprint, episode } of alerts) {
     const alert = state.book.firing.get(fingerprint)
     if (alert?.episode === episode) teller.tell(alert, letter.receiver, letter.key)

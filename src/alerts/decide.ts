@@ -17,16 +17,18 @@ import { applyCommand, handleAlert, passTime } from '../model/handling.ts'
 import type { Hops, LogEntry } from '../model/message.ts'
 import { fingerprint, type Transition } from '../model/transition.ts'
 import { commandLetter } from './dead-letters.ts'
+import { warnOfEnds } from './expiry.ts'
 import { settle } from './fallback.ts'
+import { both, type Calmed, Flapping } from './flapping.ts'
 import { admit, type Burst, emptied, isOver, type Member } from './group.ts'
 import { isOpen } from './notification.ts'
-import type { Routing } from './route.ts'
-import type { AlertsState, Changes } from './state.ts'
+import { handlingPolicy, type Routing } from './route.ts'
+import type { AlertsState, Changes, ToldReceiver } from './state.ts'
 import { Teller } from './tell.ts'
 
 /** Steps the state by one log entry, in place, and notes into `changes` what it touched. */
 export function step(state: AlertsState, entry: LogEntry, routing: Routing, changes: Changes): void {
-  const deciding = new Deciding(state, changes, new Teller(state, routing, changes))
+  const deciding = new Deciding(state, changes, routing)
   if (entry.kind === 'transitions') deciding.transition(entry.message, entry.hops ?? {})
   else if (entry.kind === 'claims') deciding.claim(entry.message)
   else if (entry.kind === 'receipts') deciding.receipt(entry.message)
@@ -39,12 +41,16 @@ export function step(state: AlertsState, entry: LogEntry, routing: Routing, chan
 class Deciding {
   readonly #state: AlertsState
   readonly #changes: Changes
+  readonly #routing: Routing
   readonly #teller: Teller
+  readonly #flapping: Flapping
 
-  constructor(state: AlertsState, changes: Changes, teller: Teller) {
+  constructor(state: AlertsState, changes: Changes, routing: Routing) {
     this.#state = state
     this.#changes = changes
-    this.#teller = teller
+    this.#routing = routing
+    this.#teller = new Teller(state, routing, changes)
+    this.#flapping = new Flapping(state, changes, routing.flapping)
   }
 
   transition(transition: Transition, hops: Hops): void {
@@ -112,8 +118,10 @@ class Deciding {
     if (nowMs <= this.#state.nowMs) return
     const { book, handling, nowMs: beforeMs } = this.#state
     this.#state.nowMs = nowMs
-    passTime(handling, book, nowMs, beforeMs, this.#changes.handling)
+    passTime(handling, book, nowMs, beforeMs, this.#changes.handling, handlingPolicy(this.#routing))
     this.#unmute()
+    warnOfEnds(this.#state, this.#teller, this.#routing, this.#changes.handling.expiring)
+    for (const calmed of this.#flapping.calmed()) this.#calm(calmed)
     for (const [name, burst] of this.#state.bursts) {
       if (burst.untilMs !== undefined) {
         if (nowMs >= burst.untilMs) this.#flush(name, burst)
@@ -123,6 +131,7 @@ class Deciding {
       }
     }
     this.#teller.remind()
+    this.#teller.release()
   }
 
   /** Tells what nobody asks to keep quiet any more. */
@@ -133,7 +142,7 @@ class Deciding {
       const alert = this.#state.book.firing.get(fingerprint)
       if (!alert) continue
       const reason = alert.hidden ? silentReasons.hidden : this.#teller.mutedWhy(alert)
-      const receivers = reason ?? this.#teller.newsFor(alert)
+      const receivers = reason ?? this.#news(alert)
       if (typeof receivers !== 'string') this.#tellAnew(alert, why, receivers)
       else if (reason !== undefined || !again || !this.#teller.remindOf(alert, why)) {
         const about = { fingerprint, transition: alert.applied.at(-1) ?? alert.episode }
@@ -145,23 +154,39 @@ class Deciding {
 
   #tellAnew(alert: Alert, reason: string, receivers: readonly string[]): void {
     const { fingerprint, episode } = alert
-    const member = { fingerprint, episode, transition: alert.applied.at(-1) ?? episode, reason, hops: {} }
+    const transition = alert.applied.at(-1) ?? episode
+    const member = { fingerprint, episode, transition, reason, hops: {}, ...this.#turnOf(alert, receivers) }
     this.#admit(`${alert.rule} firing`, member, alert, 'unmuted', receivers)
+  }
+
+  /** Whom it is news to, when nobody asked to keep it quiet. */
+  #news(alert: Alert): readonly string[] | string {
+    if (this.#teller.destinations(alert).length > 0) this.#flapping.count(alert)
+    return this.#teller.newsFor(alert)
+  }
+
+  /** The first that a receiver hears of an alert that flaps is that it flaps. */
+  #turnOf({ fingerprint }: Alert, receivers: readonly string[]): Pick<Member, 'turn'> {
+    const flap = this.#state.flaps.get(fingerprint)
+    const isNew = flap?.sinceMs !== undefined && receivers.some((receiver) => flap.receivers[receiver] === undefined)
+    return isNew ? { turn: 'flapping' } : {}
   }
 
   /** Lets it be told, or says why not. */
   #act(alert: Alert, change: AlertChange, transition: Transition, hops: Hops): string | undefined {
     if (change === 'ended') return this.#end(alert, transition, hops)
+    if (change === 'raised') this.#flapping.begun(alert)
     const isNews = change === 'raised' || change === 'worsened' || change === 'unhidden'
     return isNews ? this.#page(alert, change, transition, hops) : silentReasons[change]
   }
 
   #page(alert: Alert, change: AlertChange, { id }: Transition, hops: Hops): string | undefined {
     if (alert.hidden) return silentReasons.hidden
-    const receivers = this.#teller.mutedWhy(alert) ?? this.#teller.newsFor(alert)
+    const receivers = this.#teller.mutedWhy(alert) ?? this.#news(alert)
     if (typeof receivers === 'string') return receivers
     this.#flushEndOf(alert)
-    const member = { fingerprint: alert.fingerprint, episode: alert.episode, transition: id, reason: change, hops }
+    const { fingerprint, episode } = alert
+    const member = { fingerprint, episode, transition: id, reason: change, hops, ...this.#turnOf(alert, receivers) }
     this.#admit(`${alert.rule} firing`, member, alert, change, receivers)
     return undefined
   }
@@ -177,12 +202,38 @@ class Deciding {
     const { fingerprint, episode } = alert
     const told = this.#state.told.get(fingerprint)
     this.#state.told.delete(fingerprint)
-    const receivers = told?.episode === episode ? Object.entries(told.receivers) : []
-    if (receivers.length === 0) return 'nobody was told that it fired'
-    const ends = Object.fromEntries(receivers.map(([name, { keys }]) => [name, keys]))
-    const member = { fingerprint, episode, transition: id, reason: alert.state, hops, ends }
-    this.#admit(`${alert.rule} ended`, member, alert, 'ended', Object.keys(ends))
+    const heard = told?.episode === episode ? told.receivers : {}
+    if (alert.state !== 'forgotten' && this.#flapping.ended(alert, heard))
+      return 'it flaps: how it ends is told when it is calm'
+    const all = alert.state === 'forgotten' ? both(this.#flapping.forgotten(alert), heard) : heard
+    if (Object.keys(all).length === 0) return 'nobody was told that it fired'
+    const member = { fingerprint, episode, transition: id, reason: alert.state, hops, ends: keysOf(all) }
+    this.#admit(`${alert.rule} ended`, member, alert, 'ended', Object.keys(all))
     return undefined
+  }
+
+  /** It no longer flaps: who was told that it did is told how it is now. */
+  #calm({ fingerprint, receivers }: Calmed): void {
+    const { firing, ended } = this.#state.book
+    const alert = firing.get(fingerprint) ?? ended.get(fingerprint)
+    const names = Object.keys(receivers)
+    if (!alert || names.length === 0) return
+    const { episode, rule } = alert
+    const transition = alert.applied.at(-1) ?? episode
+    if (alert.state !== 'firing') {
+      const member = { fingerprint, episode, transition, reason: 'calm', turn: 'calm' as const, hops: {} }
+      this.#admit(`${rule} ended`, { ...member, ends: keysOf(receivers) }, alert, 'calm', names)
+      return
+    }
+    const told = this.#state.told.get(fingerprint)
+    const heard = told?.episode === episode ? told.receivers : {}
+    this.#state.told.set(fingerprint, { episode, receivers: both(receivers, heard) })
+    this.#changes.fingerprints.add(fingerprint)
+    const why = alert.hidden ? silentReasons.hidden : this.#teller.mutedWhy(alert)
+    if (why === undefined) this.#teller.calm(alert, names)
+    const reason = why === undefined ? 'it no longer flaps, and it fires' : `it no longer flaps, and it fires; ${why}`
+    const about = { fingerprint, transition, change: 'calm' as const, notify: why === undefined }
+    this.#teller.decided({ ...about, reason, receivers: why === undefined ? names : [] })
   }
 
   /** Sends the member at once, or lets it wait in the rule's window, or lets all leave. */
@@ -210,6 +261,10 @@ class Deciding {
     const about = { fingerprint: fingerprint(transition), transition: transition.id }
     this.#changes.decisions.push({ atMs: this.#state.nowMs, ...about, change, notify: false, reason, receivers: [] })
   }
+}
+
+function keysOf(receivers: Readonly<Record<string, ToldReceiver>>): Record<string, readonly string[]> {
+  return Object.fromEntries(Object.entries(receivers).map(([name, { keys }]) => [name, keys]))
 }
 
 const silentReasons: Readonly<Record<AlertChange, string>> = {

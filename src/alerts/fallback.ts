@@ -39,7 +39,7 @@ class Passing {
     if (!this.#isToldAlready(notification, fallback)) {
       const ends = notification.ends.flatMap((page) => this.#insteadOf(page, fallback) ?? [])
       this.#queue(notification, fallback, key, detail, ends)
-      if (!isEnd(notification)) this.#remember(notification, fallback, key)
+      if (!isEnd(notification) && notification.kind !== 'notice') this.#remember(notification, fallback, key)
     }
     for (const open of [...this.#state.notifications.values()]) {
       if (isOpen(open) && open.ends.includes(notification.key)) this.followPages(open)

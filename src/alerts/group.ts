@@ -22,6 +22,8 @@ export interface Member {
   transition: string
   reason: string
   hops: Hops
+  /** It tells that the alert flaps, or no longer does. */
+  turn?: 'flapping' | 'calm'
   /** Of an ended alert: receiver → keys of the pages that this ends. */
   ends?: Readonly<Record<string, readonly string[]>>
 }

@@ -2,7 +2,7 @@
  * Herald: what the leading node says on alerts-log for readers such as the console, beside claims and receipts.
  *
  *     decisions   why somebody was told or not, gathered for a moment
- *     commands    silences and acknowledgements in force, said again from time to time with their own ids, because the
+ *     commands    silences, maintenance and acknowledgements in force, said again from time to time with their own ids, because the
  *                 log forgets them sooner than they end and a reader may begin late
  *
  * Every node remembers what it decided and has not yet read back, so a new leader says what the former one did not.
@@ -13,6 +13,7 @@ import type { Context } from '../bus/part.ts'
 import type { Command } from '../model/command.ts'
 import type { Decision } from '../model/decision.ts'
 import type { Acknowledgement, Silence } from '../model/handling.ts'
+import type { Maintenance } from '../model/maintenance.ts'
 import type { Stats } from '../runtime/stats.ts'
 import type { AlertsState } from './state.ts'
 
@@ -95,13 +96,22 @@ export class Herald {
     const acknowledged = [...handling.care].flatMap(([fingerprint, { episode, acknowledgement }]) =>
       acknowledgement && isDue(acknowledgement) ? [acknowledgeAgain(fingerprint, episode, acknowledgement)] : [],
     )
-    return [...silences.map(silenceAgain), ...acknowledged].slice(0, repeatsAtOnceMax)
+    const windows = [...handling.maintenances.values()].filter(
+      (one) => one.state !== 'ended' && !one.isPlanned && isDue(one),
+    )
+    return [...silences.map(silenceAgain), ...windows.map(maintainAgain), ...acknowledged].slice(0, repeatsAtOnceMax)
   }
 }
 
 function silenceAgain({ id, by, atMs, matchers, reason, startsMs, endsMs, quietMs }: Silence): Command {
   const more = quietMs === undefined ? {} : { quietMs }
   return { id, kind: 'silence', by, atMs, arguments: { matchers, reason, startsMs, endsMs, ...more } }
+}
+
+function maintainAgain({ id, by, atMs, matchers, reason, when }: Maintenance): Command {
+  const { startsMs, endsMs } = when as { startsMs: number; endsMs: number }
+  const times = 'every' in when ? { recurrence: when } : { startsMs, endsMs }
+  return { id, kind: 'maintain', by, atMs, arguments: { matchers, reason, ...times } }
 }
 
 function acknowledgeAgain(

@@ -218,9 +218,10 @@ class Alerts implements Part {
   #standInForClock(): void {
     const { bus, clock, instance } = this.#context
     const nowMs = clock.now()
-    const { silences, care } = this.#state.handling
+    const { told, flaps, gatherings, handling } = this.#state
+    const { silences, care, maintenances } = handling
     const waits =
-      this.#state.told.size + silences.size + care.size > 0 ||
+      told.size + flaps.size + gatherings.size + silences.size + care.size + maintenances.size > 0 ||
       [...this.#state.bursts.values()].some(({ members }) => members.length > 0)
     if (!this.#isLeader || !waits || nowMs - this.#clockHeardMs < clockSilenceMs) return
     const tick = { id: `${instance}-${nowMs}`, kind: 'tick', by: instance, atMs: nowMs, arguments: {} }
@@ -238,9 +239,10 @@ class Alerts implements Part {
   }
 
   #saveSoon(): void {
-    const { fingerprints, bursts, notifications, decisions, handling } = this.#changes
-    const handled = handling.silences.size + handling.care.size
-    const isChanged = fingerprints.size + bursts.size + notifications.size + decisions.length + handled > 0
+    const { fingerprints, bursts, flaps, gatherings, notifications, decisions, handling } = this.#changes
+    const handled = handling.silences.size + handling.care.size + handling.maintenances.size
+    const telling = bursts.size + flaps.size + gatherings.size + notifications.size
+    const isChanged = fingerprints.size + telling + decisions.length + handled > 0
     if (!isChanged && (this.#offset ?? 0) - this.#savedOffset < entriesUnsavedMax) return
     this.#saveAfter(saveDelayMs)
   }

@@ -13,7 +13,8 @@ import { createHash } from 'node:crypto'
 import type { Alert, BadLevel } from '../model/alert.ts'
 import type { Hops } from '../model/message.ts'
 
-export type NotificationKind = 'firing' | 'reminder' | 'resolved' | 'forgotten'
+/** A notice is about alerts and says nothing new of them: a silence that soon ends. */
+export type NotificationKind = 'firing' | 'reminder' | 'resolved' | 'forgotten' | 'notice'
 export type NotificationState = 'due' | 'claimed' | 'failed' | 'delivered' | 'dead'
 
 /** What receivers see of an alert. */
@@ -30,6 +31,10 @@ export interface Notification {
   alerts: readonly ToldAlert[]
   /** Members of the summary beyond those listed. */
   moreCount: number
+  /** It tells that the alert flaps, or no longer does; or it gathers what was over the receiver's limit. */
+  turn?: 'flapping' | 'calm' | 'digest'
+  /** One sentence on that, for people. */
+  remark?: string
   /** Why it is told: the decision's reason. */
   reason: string
   /** Keys of the first notifications about these alerts to this receiver; mails thread under them. */

@@ -4,7 +4,9 @@
 import { type AlertBook, type BadLevel, emptyAlertBook } from '../model/alert.ts'
 import type { Decision } from '../model/decision.ts'
 import { emptyHandling, type Handling, type HandlingChanges, noHandlingChanges } from '../model/handling.ts'
+import type { Flap } from './flap.ts'
 import type { Burst } from './group.ts'
+import type { Gathering } from './limit.ts'
 import type { Notification } from './notification.ts'
 
 export interface AlertsState {
@@ -15,6 +17,10 @@ export interface AlertsState {
   told: Map<string, Told>
   /** Rule and direction → its burst. */
   bursts: Map<string, Burst>
+  /** Fingerprint → how often it fired lately, and whether it flaps. */
+  flaps: Map<string, Flap>
+  /** Receiver → what its limit holds back. */
+  gatherings: Map<string, Gathering>
   /** By key, in the order of their making; settled ones are kept up to `settledMax`. */
   notifications: Map<string, Notification>
   /** Log time: the latest clock message, epoch ms. */
@@ -39,6 +45,8 @@ export interface ToldReceiver {
 export interface Changes {
   fingerprints: Set<string>
   bursts: Set<string>
+  flaps: Set<string>
+  gatherings: Set<string>
   notifications: Set<string>
   decisions: Decision[]
   handling: HandlingChanges
@@ -51,10 +59,12 @@ export const keysToldMax = 20
 
 export function emptyAlertsState(): AlertsState {
   const handling = emptyHandling()
-  return { book: emptyAlertBook(), handling, told: new Map(), bursts: new Map(), notifications: new Map(), nowMs: 0 }
+  const telling = { told: new Map(), bursts: new Map(), flaps: new Map(), gatherings: new Map() }
+  return { book: emptyAlertBook(), handling, ...telling, notifications: new Map(), nowMs: 0 }
 }
 
 export function noChanges(): Changes {
   const handling = noHandlingChanges()
-  return { fingerprints: new Set(), bursts: new Set(), notifications: new Set(), decisions: [], handling }
+  const telling = { fingerprints: new Set<string>(), bursts: new Set<string>(), flaps: new Set<string>() }
+  return { ...telling, gatherings: new Set(), notifications: new Set(), decisions: [], handling }
 }

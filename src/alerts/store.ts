@@ -12,8 +12,11 @@ import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSy
 import { type Alert, endedAlertsMax, historyMax, keepAlert } from '../model/alert.ts'
 import type { Decision } from '../model/decision.ts'
 import type { Care, Silence } from '../model/handling.ts'
+import type { Maintenance } from '../model/maintenance.ts'
 import { err, ok, type Result } from '../model/result.ts'
+import type { Flap } from './flap.ts'
 import type { Burst } from './group.ts'
+import type { Gathering } from './limit.ts'
 import type { Notification } from './notification.ts'
 import { type AlertsState, type Changes, emptyAlertsState, type Told } from './state.ts'
 
@@ -97,6 +100,9 @@ export class Store {
     }
     for (const { kind, key, value } of this.#rows('SELECT kind, key, value FROM handling')) {
       if (kind === 'silence') state.handling.silences.set(String(key), parse<Silence>(value))
+      else if (kind === 'maintenance') state.handling.maintenances.set(String(key), parse<Maintenance>(value))
+      else if (kind === 'flap') state.flaps.set(String(key), parse<Flap>(value))
+      else if (kind === 'gathering') state.gatherings.set(String(key), parse<Gathering>(value))
       else state.handling.care.set(String(key), parse<Care>(value))
     }
     state.nowMs = Number(meta.get('now_ms') ?? 0)
@@ -113,8 +119,11 @@ export class Store {
       this.#saveHistory(state.book.history)
       for (const name of changes.bursts) this.#saveBurst(name, state.bursts.get(name))
       for (const key of changes.notifications) this.#saveNotification(key, state.notifications.get(key))
-      for (const id of changes.handling.silences) this.#saveHandling('silence', id, state.handling.silences.get(id))
-      for (const key of changes.handling.care) this.#saveHandling('care', key, state.handling.care.get(key))
+      this.#saveAll('silence', changes.handling.silences, state.handling.silences)
+      this.#saveAll('maintenance', changes.handling.maintenances, state.handling.maintenances)
+      this.#saveAll('care', changes.handling.care, state.handling.care)
+      this.#saveAll('flap', changes.flaps, state.flaps)
+      this.#saveAll('gathering', changes.gatherings, state.gatherings)
       for (const decision of changes.decisions) this.#saveDecision(decision)
       this.#run('DELETE FROM decisions WHERE id <= (SELECT max(id) FROM decisions) - ?', decisionsMax)
       for (const [name, value] of [
@@ -180,9 +189,12 @@ export class Store {
     this.#run(`DELETE FROM alerts WHERE ended_ms < (${oldest})`, endedAlertsMax)
   }
 
-  #saveHandling(kind: string, key: string, value: Care | Silence | undefined): void {
-    if (value) this.#run('INSERT OR REPLACE INTO handling VALUES (?, ?, ?)', kind, key, JSON.stringify(value))
-    else this.#run('DELETE FROM handling WHERE kind = ? AND key = ?', kind, key)
+  #saveAll(kind: string, keys: ReadonlySet<string>, values: ReadonlyMap<string, object>): void {
+    for (const key of keys) {
+      const value = values.get(key)
+      if (value) this.#run('INSERT OR REPLACE INTO handling VALUES (?, ?, ?)', kind, key, JSON.stringify(value))
+      else this.#run('DELETE FROM handling WHERE kind = ? AND key = ?', kind, key)
+    }
   }
 
   #saveBurst(name: string, burst: Burst | undefined): void {

@@ -26,6 +26,10 @@ const durationKeys = new Set([
   'timeout',
   'retention',
   'giveUpAfter',
+  'repeat',
+  'within',
+  'calm',
+  'warnBefore',
 ])
 
 function readable(value: unknown, at: (string | number)[], written: Config['written']): unknown {

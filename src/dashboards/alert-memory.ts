@@ -19,7 +19,7 @@ import {
   type Silence,
   silenceOf,
 } from '../model/handling.ts'
-import { isEverything, type Matchers, matchesAll } from '../model/match.ts'
+import { type Matchers, matchesAll, reach } from '../model/match.ts'
 import type { Transition } from '../model/transition.ts'
 import type { Stats } from '../runtime/stats.ts'
 import { type AlertFilter, isWanted } from './alert-filter.ts'
@@ -179,7 +179,7 @@ export class AlertMemory {
   preview(matchers: Matchers): { total: number; isEverything: boolean; alerts: AlertView[] } {
     const hidden = this.firing().filter((alert) => matchesAll(matchers, alert))
     const alerts = hidden.slice(0, hiddenShownMax).map((alert) => this.#view(alert))
-    return { total: hidden.length, isEverything: isEverything(matchers), alerts }
+    return { total: hidden.length, isEverything: reach(matchers) === 'every alert', alerts }
   }
 
   /** Who did what, the newest first. */

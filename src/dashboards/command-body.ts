@@ -1,7 +1,7 @@
 /** Command body: what a person's request says, made into a command; every mistake is named at once. */
 import { type ArgumentProblem, type ArgumentValue, type Command, readCommand } from '../model/command.ts'
 import { parseDuration } from '../model/duration.ts'
-import { isEverything, type Matchers, matchesAll } from '../model/match.ts'
+import { type Matchers, matchesAll, reach } from '../model/match.ts'
 import { BadRequest } from './request.ts'
 
 export type Body = Readonly<Record<string, unknown>>
@@ -55,7 +55,8 @@ export function silenceCommand(given: Given, body: Body): Command {
 /** What a person may not have meant. */
 function needsConfirmation({ arguments: args }: Command): string | undefined {
   const matchers = args.matchers as Matchers
-  if (isEverything(matchers)) return 'this silence matches every alert'
+  const all = reach(matchers)
+  if (all !== undefined) return `this silence matches ${all}`
   const { severity } = matchers
   const anyCrit = { rule: '', level: 'crit' as const, group: [], tags: {} }
   const mayHideCrit = severity === undefined || matchesAll({ severity }, anyCrit)

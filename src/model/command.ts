@@ -4,8 +4,11 @@
  * On the bus a command is an envelope with named arguments; `readCommand` makes one of the known kinds out of it and
  * names every argument that is wrong. Commands are applied by model/handling.ts, once for each id.
  */
-import type { Matchers } from './match.ts'
+
+import type { Planned } from './maintenance.ts'
+import { type Matchers, patternProblem } from './match.ts'
 import { err, ok, type Result } from './result.ts'
+import { type RecurrenceText, readRecurrence } from './schedule.ts'
 
 export type ArgumentValue = string | number | boolean | Matchers
 
@@ -55,6 +58,24 @@ export interface ExpireCommand extends Given {
   silence: string
 }
 
+/** A silence is to last longer. */
+export interface ExtendCommand extends Given {
+  kind: 'extend'
+  silence: string
+  endsMs: number
+}
+
+/** A maintenance window, once or recurring; its id becomes the window's. */
+export interface MaintainCommand extends Given, Pick<Planned, 'matchers' | 'reason' | 'when'> {
+  kind: 'maintain'
+}
+
+/** Ends a maintenance window; of one that stands in the configuration, the present occurrence. */
+export interface ReleaseCommand extends Given {
+  kind: 'release'
+  maintenance: string
+}
+
 export interface NoteCommand extends Given {
   kind: 'note'
   fingerprint: string
@@ -69,11 +90,30 @@ export interface LetterCommand extends Given {
 }
 
 /** What people do about alerts; see model/handling.ts. */
-export type HandlingCommand = AcknowledgeCommand | UnacknowledgeCommand | SilenceCommand | ExpireCommand | NoteCommand
+export type HandlingCommand =
+  | AcknowledgeCommand
+  | UnacknowledgeCommand
+  | SilenceCommand
+  | ExpireCommand
+  | ExtendCommand
+  | MaintainCommand
+  | ReleaseCommand
+  | NoteCommand
 
 export type PersonCommand = HandlingCommand | LetterCommand
 
-export const commandKinds = ['acknowledge', 'unacknowledge', 'silence', 'expire', 'note', 'retry', 'dismiss'] as const
+export const commandKinds = [
+  'acknowledge',
+  'unacknowledge',
+  'silence',
+  'expire',
+  'extend',
+  'maintain',
+  'release',
+  'note',
+  'retry',
+  'dismiss',
+] as const
 
 export function isAboutLetter(command: PersonCommand): command is LetterCommand {
   return command.kind === 'retry' || command.kind === 'dismiss'
@@ -120,15 +160,23 @@ function build(kind: string, given: Given, read: Arguments): PersonCommand | und
   if (kind === 'note') return { ...given, kind, fingerprint: fingerprint(), text: read.text('text') }
   if (kind === 'expire') return { ...given, kind, silence: read.text('silence') }
   if (kind === 'retry' || kind === 'dismiss') return { ...given, kind, letter: read.text('letter') }
+  if (kind === 'extend') return { ...given, kind, silence: read.text('silence'), endsMs: read.time('endsMs') ?? 0 }
+  if (kind === 'release') return { ...given, kind, maintenance: read.text('maintenance') }
+  if (kind === 'maintain') return maintain(given, read)
   return kind === 'silence' ? silence(given, read) : undefined
 }
 
+/** `recurrence`, or `startsMs` and `endsMs`. */
+function maintain(given: Given, read: Arguments): MaintainCommand {
+  const recurrence = read.recurrence('recurrence')
+  const about = { matchers: read.matchers('matchers'), reason: read.text('reason') }
+  if (recurrence) return { ...given, kind: 'maintain', ...about, when: recurrence }
+  return { ...given, kind: 'maintain', ...about, when: read.stretch() }
+}
+
 function silence(given: Given, read: Arguments): SilenceCommand {
-  const startsMs = read.time('startsMs') ?? 0
-  const endsMs = read.time('endsMs') ?? 0
+  const { startsMs, endsMs } = read.stretch()
   const quietMs = read.time('quietMs', true)
-  if (endsMs <= startsMs) read.complain('endsMs', 'expected a time after startsMs')
-  else if (endsMs - startsMs > silenceMsMax) read.complain('endsMs', 'expected at most a year after startsMs')
   const about = { matchers: read.matchers('matchers'), reason: read.text('reason') }
   return { ...given, kind: 'silence', ...about, startsMs, endsMs, ...(quietMs !== undefined && { quietMs }) }
 }
@@ -169,6 +217,25 @@ class Arguments {
     return undefined
   }
 
+  /** From `startsMs` to `endsMs`. */
+  stretch(): { startsMs: number; endsMs: number } {
+    const startsMs = this.time('startsMs') ?? 0
+    const endsMs = this.time('endsMs') ?? 0
+    if (endsMs <= startsMs) this.complain('endsMs', 'expected a time after startsMs')
+    else if (endsMs - startsMs > silenceMsMax) this.complain('endsMs', 'expected at most a year after startsMs')
+    return { startsMs, endsMs }
+  }
+
+  recurrence(name: string): RecurrenceText | undefined {
+    const value = this.#take(name)
+    if (value === undefined) return undefined
+    const { every, at, for: lasts, zone } = (typeof value === 'object' && value !== null ? value : {}) as RecurrenceText
+    const text: RecurrenceText = { every: String(every), at: String(at), for: String(lasts), zone: String(zone) }
+    const read = readRecurrence(text)
+    if (!read.ok) for (const { path, message } of read.error) this.complain(path, message)
+    return text
+  }
+
   matchers(name: string): Matchers {
     const value = this.#take(name)
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -179,9 +246,10 @@ class Arguments {
     if (entries.length === 0) this.complain(name, 'expected at least one, such as {"rule": "http_*"}')
     if (entries.length > matchersMax) this.complain(name, `expected at most ${matchersMax}, got ${entries.length}`)
     for (const [key, pattern] of entries) {
-      if (typeof pattern !== 'string' || pattern === '' || pattern.length > 200) {
-        this.complain(`${name}.${key.slice(0, 40)}`, `expected a pattern such as "http_*"${came(pattern)}`)
-      }
+      const path = `${name}.${key.slice(0, 40)}`
+      const isText = typeof pattern === 'string' && pattern !== ''
+      const problem = isText ? patternProblem(key, pattern) : 'expected a pattern such as "http_*"'
+      if (problem !== undefined) this.complain(path, `${problem}${came(pattern)}`)
     }
     return value as Matchers
   }

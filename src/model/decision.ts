@@ -6,7 +6,7 @@ export interface Decision {
   atMs: number
   fingerprint: string
   transition: string
-  change: AlertChange | 'remind' | 'unmuted' | 'command'
+  change: AlertChange | 'remind' | 'unmuted' | 'command' | 'calm' | 'limit' | 'notice'
   notify: boolean
   reason: string
   receivers: readonly string[]

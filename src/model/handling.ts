@@ -1,5 +1,6 @@
 /**
- * Handling: what people said about alerts (acknowledgements, silences, notes), as a step over commands and time.
+ * Handling: what people said about alerts (acknowledgements, silences, maintenance, notes), as a step over commands and
+ * time.
  *
  * Alerts and dashboards use the same steps, so both say the same. A command is applied once: its id is remembered, so the
  * leader may repeat on the log what is in force, for readers that begin late. Does not decide who is told.
@@ -8,8 +9,16 @@
  *     alert      firing ──acknowledge──→ acknowledged ──worse (not sticky), untilMs, unacknowledge──→ firing
  */
 import type { Alert, AlertBook, BadLevel } from './alert.ts'
-import type { AcknowledgeCommand, HandlingCommand, NoteCommand, SilenceCommand } from './command.ts'
+import type {
+  AcknowledgeCommand,
+  HandlingCommand,
+  NoteCommand,
+  SilenceCommand,
+  UnacknowledgeCommand,
+} from './command.ts'
+import type { Maintenance, Planned } from './maintenance.ts'
 import { type Matchable, matchesAll } from './match.ts'
+import { Muting } from './muting.ts'
 
 export interface Acknowledgement {
   id: string
@@ -47,11 +56,16 @@ export interface Silence extends Omit<SilenceCommand, 'kind'> {
   /** Something that it hides has fired, and since when nothing does; for `quietMs`. */
   hasHidden?: boolean
   quietSinceMs?: number
+  extendedBy?: string
+  /** Its end was announced. */
+  warnedMs?: number
   heardMs: number
 }
 
 export interface Handling {
   silences: Map<string, Silence>
+  /** Those of the configuration stand here too. */
+  maintenances: Map<string, Maintenance>
   /** By fingerprint. */
   care: Map<string, Care>
 }
@@ -61,11 +75,19 @@ export interface HandlingChanges {
   /** Fingerprints of firing alerts that are no longer muted → why, and whether those who know are told again. */
   unmuted: Map<string, { why: string; again: boolean }>
   silences: Set<string>
+  maintenances: Set<string>
   care: Set<string>
+  /** Silences that end soon, since the last look. */
+  expiring: Set<string>
 }
 
-export const silencesMax = 1_000
-export const endedSilencesMax = 200
+/** What the configuration says about it. */
+export interface HandlingPolicy {
+  maintenance?: readonly Planned[] | undefined
+  /** How long before its end a silence is said to end; those that are shorter are not. */
+  expiryLeadMs?: number | undefined
+}
+
 export const notesMax = 50
 export const appliedMax = 50
 /** Alerts of which something is kept; beyond that those that no longer fire go, the oldest first. */
@@ -74,11 +96,17 @@ export const careMax = 10_000
 const quietLookMs = 10_000
 
 export function emptyHandling(): Handling {
-  return { silences: new Map(), care: new Map() }
+  return { silences: new Map(), maintenances: new Map(), care: new Map() }
 }
 
 export function noHandlingChanges(): HandlingChanges {
-  return { unmuted: new Map(), silences: new Set(), care: new Set() }
+  return {
+    unmuted: new Map(),
+    silences: new Set(),
+    maintenances: new Set(),
+    care: new Set(),
+    expiring: new Set(),
+  }
 }
 
 /** The acknowledgement in force, if any. */
@@ -100,6 +128,16 @@ export function silenceOf({ silences }: Handling, alert: Matchable): Silence | u
   return found
 }
 
+/** The maintenance window that it is in now: the one that lasts longest. */
+export function maintenanceOf({ maintenances }: Handling, alert: Matchable): Maintenance | undefined {
+  let found: Maintenance | undefined
+  for (const window of maintenances.values()) {
+    if (window.state !== 'active' || !matchesAll(window.matchers, alert)) continue
+    if (!found || window.endsMs > found.endsMs) found = window
+  }
+  return found
+}
+
 /** Applies a command; the text says why it changed nothing. */
 export function applyCommand(
   handling: Handling,
@@ -108,7 +146,8 @@ export function applyCommand(
   nowMs: number,
   changes: HandlingChanges,
 ): string | undefined {
-  return new Applying(handling, book, nowMs, changes).command(command)
+  if ('fingerprint' in command) return new Applying(handling, book, nowMs, changes).command(command)
+  return new Muting(handling, book, nowMs, changes).command(command)
 }
 
 /** What a transition means for what was said: worse breaks an acknowledgement, a new episode begins without any. */
@@ -129,19 +168,23 @@ export function handleAlert(handling: Handling, alert: Alert, changes: HandlingC
   return isWorse ? `worse than what ${acknowledgement.by} acknowledged` : undefined
 }
 
-/** Lets time pass: silences begin and end, acknowledgements run out. */
+/** Lets time pass: silences and maintenance begin and end, acknowledgements run out. */
 export function passTime(
   handling: Handling,
   book: AlertBook,
   nowMs: number,
   beforeMs: number,
   changes: HandlingChanges,
+  policy: HandlingPolicy = {},
 ): void {
-  const applying = new Applying(handling, book, nowMs, changes)
-  applying.silences()
-  applying.acknowledgements()
-  if (Math.floor(nowMs / quietLookMs) !== Math.floor(beforeMs / quietLookMs)) applying.quiet()
+  const muting = new Muting(handling, book, nowMs, changes)
+  muting.silences(policy.expiryLeadMs ?? 0)
+  muting.maintenance(policy.maintenance ?? [])
+  new Applying(handling, book, nowMs, changes).acknowledgements()
+  if (Math.floor(nowMs / quietLookMs) !== Math.floor(beforeMs / quietLookMs)) muting.quiet()
 }
+
+type AlertCommand = AcknowledgeCommand | UnacknowledgeCommand | NoteCommand
 
 class Applying {
   readonly #handling: Handling
@@ -156,9 +199,7 @@ class Applying {
     this.#changes = changes
   }
 
-  command(command: HandlingCommand): string | undefined {
-    if (command.kind === 'silence') return this.#addSilence(command)
-    if (command.kind === 'expire') return this.#expire(command.silence, `ended by ${command.by}`)
+  command(command: AlertCommand): string | undefined {
     const alert = this.#book.firing.get(command.fingerprint) ?? this.#book.ended.get(command.fingerprint)
     if (!alert) return 'there is no such alert'
     const care = this.#careOf(alert)
@@ -173,14 +214,6 @@ class Applying {
     return undefined
   }
 
-  /** Begins and ends what is due. */
-  silences(): void {
-    for (const silence of this.#handling.silences.values()) {
-      if (silence.state === 'waiting' && this.#nowMs >= silence.startsMs) this.#put({ ...silence, state: 'active' })
-      if (silence.state !== 'ended' && this.#nowMs >= silence.endsMs) this.#expire(silence.id, 'its time was over')
-    }
-  }
-
   acknowledgements(): void {
     for (const [fingerprint, { acknowledgement, ...rest }] of this.#handling.care) {
       if (acknowledgement?.untilMs === undefined || this.#nowMs < acknowledgement.untilMs) continue
@@ -188,50 +221,6 @@ class Applying {
       const why = `still firing after the acknowledgement by ${acknowledgement.by} ran out`
       this.#changes.unmuted.set(fingerprint, { why, again: true })
     }
-  }
-
-  /** Ends silences whose alerts have been over for long enough. */
-  quiet(): void {
-    for (const silence of this.#handling.silences.values()) {
-      const { quietMs, quietSinceMs: sinceMs = this.#nowMs, ...rest } = silence
-      if (quietMs === undefined || silence.state !== 'active') continue
-      const fires = this.#firing().some((alert) => matchesAll(silence.matchers, alert))
-      if (fires && (!silence.hasHidden || silence.quietSinceMs !== undefined)) {
-        this.#put({ ...rest, quietMs, hasHidden: true })
-      } else if (!fires && silence.hasHidden) {
-        this.#put({ ...silence, quietSinceMs: sinceMs })
-        if (this.#nowMs - sinceMs >= quietMs) this.#expire(silence.id, 'what it hid has been quiet')
-      }
-    }
-  }
-
-  #addSilence({ kind: _, ...command }: SilenceCommand): string | undefined {
-    const { silences } = this.#handling
-    const known = silences.get(command.id)
-    if (known) {
-      this.#put({ ...known, heardMs: this.#nowMs })
-      return 'applied before'
-    }
-    if (silences.size >= silencesMax + endedSilencesMax) return `there are ${silencesMax} silences already`
-    const isOver = this.#nowMs >= command.endsMs
-    const isActive = Math.max(this.#nowMs, command.atMs) >= command.startsMs
-    const state = isOver ? 'ended' : isActive ? 'active' : 'waiting'
-    this.#put({ ...command, state, heardMs: this.#nowMs, ...(isOver && { endedMs: command.endsMs }) })
-    return isOver ? 'its time was over' : undefined
-  }
-
-  #expire(id: string, endedWhy: string): string | undefined {
-    const silence = this.#handling.silences.get(id)
-    if (!silence || silence.state === 'ended') return 'there is no such silence in force'
-    this.#put({ ...silence, state: 'ended', endedMs: this.#nowMs, endedWhy })
-    for (const alert of this.#firing()) {
-      const atWorst = { ...alert, level: alert.worstLevel }
-      if (!matchesAll(silence.matchers, alert) && !matchesAll(silence.matchers, atWorst)) continue
-      const why = `still firing after silence ${id} (${silence.by}): ${endedWhy}`
-      this.#changes.unmuted.set(alert.fingerprint, { why, again: false })
-    }
-    this.#forgetOld()
-    return undefined
   }
 
   #acknowledge(alert: Alert, care: Care, command: AcknowledgeCommand): string | undefined {
@@ -272,22 +261,5 @@ class Applying {
       this.#changes.care.add(fingerprint)
       return
     }
-  }
-
-  #put(silence: Silence): void {
-    this.#handling.silences.set(silence.id, silence)
-    this.#changes.silences.add(silence.id)
-  }
-
-  #forgetOld(): void {
-    const ended = [...this.#handling.silences.values()].filter(({ state }) => state === 'ended')
-    for (const { id } of ended.slice(0, Math.max(0, ended.length - endedSilencesMax))) {
-      this.#handling.silences.delete(id)
-      this.#changes.silences.add(id)
-    }
-  }
-
-  #firing(): Alert[] {
-    return [...this.#book.firing.values()]
   }
 }

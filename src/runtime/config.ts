@@ -9,18 +9,13 @@ import net from 'node:net'
 import path from 'node:path'
 import { z } from 'zod'
 import { parseByteSize } from '../model/byte-size.ts'
-import { parseDuration } from '../model/duration.ts'
 import { err, ok, type Result } from '../model/result.ts'
+import { flapping, limit, maintenance, type Route, route, routeProblems, silences } from './config-alerts.ts'
+import { duration } from './config-values.ts'
 import { type Problem, suggest } from './problem.ts'
 import { readYaml } from './yaml-file.ts'
 
-/** A duration such as "1s", as milliseconds. */
-export const duration = z.string({ error: 'expected a duration such as "1s"' }).transform((text, context) => {
-  const ms = parseDuration(text)
-  if (ms !== undefined && ms > 0) return ms
-  context.addIssue({ code: 'custom', message: 'expected a duration such as "1s"' })
-  return z.NEVER
-})
+export { duration, type Route }
 
 /** `host:port` (IPv6 in brackets), or a bare port on 127.0.0.1. */
 export const hostPort = z
@@ -186,6 +181,8 @@ const delivery = {
   fallback: z.string().optional(),
   /** How long a notification is tried, from its first try on; `alerts.giveUpAfter` by default. */
   giveUpAfter: duration.optional(),
+  /** Such as `30 per 10m`; what is more is gathered into summaries. */
+  limit: limit.optional(),
 }
 
 const receiver = z.union([z.strictObject({ email, ...delivery }), z.strictObject({ webhook, ...delivery })])
@@ -194,26 +191,16 @@ export type EmailReceiver = z.output<typeof email>
 export type WebhookReceiver = z.output<typeof webhook>
 export type Receiver = z.output<typeof receiver>
 
-export interface Route {
-  receiver?: string | undefined
-  match?: Record<string, string> | undefined
-  routes?: Route[] | undefined
-}
-
-const route: z.ZodType<Route> = z.lazy(() =>
-  z.strictObject({
-    receiver: z.string().optional(),
-    match: z.record(z.string(), z.string()).optional(),
-    routes: z.array(route).optional(),
-  }),
-)
-
 const alerts = z.strictObject({
   receivers: z.record(z.string().regex(/^[A-Za-z0-9_-]+$/), receiver).default({}),
   route: route.optional(),
   /** Who is told instead of a receiver that names no `fallback` of its own. */
   fallback: z.string().optional(),
   giveUpAfter: duration.prefault('4h'),
+  /** Windows in which what they match is not told, by name. */
+  maintenance,
+  flapping,
+  silences,
   /** Where links in notifications lead; http://<dashboards.listen> by default. */
   consoleUrl: z.url().optional(),
 })
@@ -273,7 +260,8 @@ export function loadConfig(
   const read = readYaml(file, text, schema, { environment })
   if (!read.ok) return read
   const config: Config = { ...read.value.value, file: path.resolve(file), written: read.value.written }
-  const problems = checkReceiverNames(config, file, read.value.locate)
+  const { locate } = read.value
+  const problems = [...routeProblems(config.alerts, file, locate), ...fallbackProblems(config, file, locate)]
   return problems.length > 0 ? err(problems) : ok(absolute(config))
 }
 
@@ -293,9 +281,9 @@ function absolute(config: Config): Config {
 
 type Locate = (path: PropertyKey[]) => { line: number; column: number }
 
-/** Routes and fallbacks lead to receivers that exist, and fallbacks come to an end. */
-function checkReceiverNames(config: Config, file: string, locate: Locate): Problem[] {
-  const { receivers, route: root, fallback } = config.alerts
+/** Fallbacks lead to receivers that exist, and come to an end. */
+function fallbackProblems(config: Config, file: string, locate: Locate): Problem[] {
+  const { receivers, fallback } = config.alerts
   const known = Object.keys(receivers)
   const problems: Problem[] = []
   const complain = (at: PropertyKey[], message: string, help: string) =>
@@ -306,13 +294,6 @@ function checkReceiverNames(config: Config, file: string, locate: Locate): Probl
     const help = known.length > 0 ? `known: ${known.join(', ')}` : 'name one under alerts.receivers'
     complain(at, `there is no receiver "${name}"`, meant ? `did you mean "${meant}"?` : help)
   }
-  const visit = (node: Route, at: PropertyKey[]) => {
-    exists([...at, 'receiver'], node.receiver)
-    node.routes?.forEach((child, i) => {
-      visit(child, [...at, 'routes', i])
-    })
-  }
-  if (root) visit(root, ['alerts', 'route'])
   exists(['alerts', 'fallback'], fallback)
   for (const name of known) {
     const at = ['alerts', 'receivers', name, 'fallback']

@@ -173,6 +173,6 @@ describe('of its own trouble a receiver is not told', () => {
     ['where the route leads elsewhere, that is', { receivers, route: { receiver: 'boss' } }, ['boss']],
     ['and nobody where there is nobody', { receivers: { ops: hook } }, []],
   ])('%s', (_title, routing, told) => {
-    expect(route(about, routing)).toEqual(told)
+    expect(route(about, routing, 0)).toEqual(told)
   })
 })

@@ -1,6 +1,7 @@
 /** What people ask of alerts: acknowledgements, silences, notes, and what is told all the same. */
 import { describe, expect, test } from 'vitest'
-import { careMax, endedSilencesMax, notesMax } from '../../src/model/handling.ts'
+import { careMax, notesMax } from '../../src/model/handling.ts'
+import { endedSilencesMax } from '../../src/model/muting.ts'
 import { oncallOnly, Play, scenario, startMs } from './scenario.ts'
 
 const until = (atMs: number) => `${new Date(startMs + atMs).toISOString().slice(0, 19).replace('T', ' ')} UTC`

@@ -14,7 +14,7 @@ const alert = {
 }
 
 function told(tree: Route | undefined, about: Partial<typeof alert> = {}): string[] {
-  return route({ ...alert, ...about }, { receivers, route: tree })
+  return route({ ...alert, ...about }, { receivers, route: tree }, 0)
 }
 
 describe('the routing tree', () => {

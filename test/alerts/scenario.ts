@@ -169,14 +169,21 @@ export class Play {
   }
 }
 
-export function everything({ book, bursts, notifications, handling: { silences, care } }: AlertsState) {
-  const handling = { ...noChanges().handling, silences: new Set(silences.keys()), care: new Set(care.keys()) }
+export function everything({ book, bursts, flaps, gatherings, notifications, handling: kept }: AlertsState) {
+  const handling = {
+    ...noChanges().handling,
+    silences: new Set(kept.silences.keys()),
+    maintenances: new Set(kept.maintenances.keys()),
+    care: new Set(kept.care.keys()),
+  }
   const fingerprints = new Set([...book.firing.keys(), ...book.ended.keys()])
   return {
     ...noChanges(),
     handling,
     fingerprints,
     bursts: new Set(bursts.keys()),
+    flaps: new Set(flaps.keys()),
+    gatherings: new Set(gatherings.keys()),
     notifications: new Set(notifications.keys()),
   }
 }

@@ -140,6 +140,52 @@ rules: rules/
       'alerts:\n  receivers: {a: {email: {to: x@example.org}}}\n  route: {receiver: b}',
       'tocsin.yaml:3:21: alerts.route.receiver: there is no receiver "b"\n    help: known: a',
     ],
+    [
+      'a route that ends at nobody without saying so',
+      'alerts:\n  receivers: {a: {email: {to: x@example.org}}}\n  route: {routes: [{match: {severity: warn}, receiver: a}]}',
+      /^tocsin.yaml:3:3: alerts.route: it leads to no receiver\n {4}help: name one, or "receiver: nobody"/,
+    ],
+    [
+      'a route that nothing reaches',
+      'alerts:\n  receivers: {a: {email: {to: x@example.org}}}\n  route: {receiver: a, routes: [{receiver: a}, {match: {team: x}}]}',
+      /alerts\.route\.routes\[1\]: nothing comes here\n {4}help: routes\[0\] before it takes everything/,
+    ],
+    [
+      'a severity that there is not',
+      'alerts:\n  receivers: {a: {email: {to: x@example.org}}}\n  route: {receiver: a, routes: [{match: {severity: critical}}]}',
+      /^tocsin.yaml:3:52: alerts.route.routes\[0\].match.severity: expected a pattern that meets warn or crit, got "critical"/,
+    ],
+    [
+      'a regular expression that does not parse',
+      'alerts: {maintenance: {m: {match: {cluster: "/we(b/"}, reason: x, from: 2026-03-01T02:00Z, for: 1h}}}',
+      /^tocsin.yaml:1:45: alerts.maintenance.m.match.cluster: in the regular expression, at 5: expected a "\)"/,
+    ],
+    [
+      'hours in a zone that there is not',
+      'alerts:\n  receivers: {a: {email: {to: x@example.org}}}\n  route: {receiver: a, routes: [{during: "mon-fri 09:00-17:00 Europe/Berlinn"}]}',
+      /^tocsin.yaml:3:42: alerts.route.routes\[0\].during: expected a time zone.*did you mean "Europe\/Berlin"/,
+    ],
+    [
+      'hours that are none',
+      'alerts:\n  receivers: {a: {email: {to: x@example.org}}}\n  route: {receiver: a, routes: [{during: "mon-fri 9-5 Europe/Berlin"}]}',
+      /expected times such as 09:00-17:00, got "9-5"/,
+    ],
+    [
+      'maintenance that says neither when nor how often',
+      'alerts: {maintenance: {m: {match: {cluster: web}, reason: x}}}',
+      /^tocsin.yaml:1:24: alerts.maintenance.m: expected "every" \(with at, for, zone\) or "from"/,
+    ],
+    [
+      'maintenance with every key wrong',
+      'alerts: {maintenance: {m: {match: {cluster: web}, reason: x, every: someday, at: "25:00", for: long, zone: Mars}}}',
+      /m.every: expected "day".*\n.*m.at: expected a time of day.*\n.*m.for: expected a duration.*\n.*m.zone: expected a time zone/,
+    ],
+    [
+      'a limit that is none',
+      'alerts: {receivers: {a: {email: {to: x@example.org}, limit: 30/10m}}}',
+      /alerts.receivers.a.limit: expected a limit from 2 to 1000 such as "30 per 10m", got "30\/10m"/,
+    ],
+    ['a receiver called nobody', 'alerts: {receivers: {nobody: {email: {to: x@example.org}}}}', /choose another name/],
     ['a key twice', 'data: a\ndata: b', /^tocsin\.yaml:2:1: Map keys must be unique/],
     ['YAML that does not parse', 'data: [a', /^tocsin\.yaml:1:\d+: /],
     [

@@ -49,22 +49,32 @@ export function wording(notification: Notification, context: WordingContext): Wo
   const status = statusOf(notification, context)
   const group = alert.groupKey === 'all' ? '' : alert.groupKey
   return {
-    subject: shortened(
-      oneLine(isSummary ? summarySubject(notification) : subject(notification, alert, status)),
-      subjectCharactersMax,
-    ),
+    subject: shortened(oneLine(subjectOf(notification, alert, status)), subjectCharactersMax),
     status,
     tone: toneOf(notification),
-    title: isSummary
-      ? `${notification.rule} · ${countOf(notification)} groups`
-      : group
-        ? `${alert.rule} · ${group}`
-        : alert.rule,
+    title: isMixed(notification)
+      ? `Summary · ${countOf(notification)} alerts`
+      : isSummary
+        ? `${notification.rule} · ${countOf(notification)} groups`
+        : group
+          ? `${alert.rule} · ${group}`
+          : alert.rule,
     say: isSummary ? '' : sayOf(alert),
     lines: isSummary ? summaryLines(notification, alert, context) : lines(notification, alert, context),
     members: isSummary ? memberLines(notification) : [],
     path: hopPath(notification, context.sendMs),
   }
+}
+
+function subjectOf(notification: Notification, alert: ToldAlert, status: string): string {
+  if (notification.kind === 'notice') return `NOTE ${notification.remark ?? ''}`
+  if (isMixed(notification)) return mixedSubject(notification)
+  return notification.alerts.length > 1 ? summarySubject(notification) : subject(notification, alert, status)
+}
+
+/** Of several rules: what was over a receiver's limit, or what a silence hides. */
+function isMixed({ alerts, turn, kind }: Notification): boolean {
+  return alerts.length > 1 && (turn === 'digest' || kind === 'notice')
 }
 
 function isEnd({ kind }: Notification): boolean {
@@ -77,9 +87,12 @@ function toneOf({ kind, level, alerts, isTest }: Notification): Wording['tone'] 
 }
 
 function statusOf(notification: Notification, { sendMs }: WordingContext): string {
-  const { kind, level, alerts, isTest } = notification
+  const { kind, level, alerts, isTest, turn } = notification
   const [alert] = alerts as [ToldAlert, ...ToldAlert[]]
   if (isTest) return 'TEST'
+  if (kind === 'notice') return 'NOTE'
+  if (turn === 'flapping') return `${level.toUpperCase()}, flapping`
+  if (turn === 'calm' && kind === 'reminder') return `${level.toUpperCase()}, no longer flapping`
   if (kind === 'reminder') return `${level.toUpperCase()}, still, for ${age(sendMs - alert.sinceMs)}`
   if (!isEnd(notification)) return toneOf(notification) === 'ok' ? 'OK again already' : level.toUpperCase()
   const lasted = age((alert.endedMs ?? sendMs) - alert.sinceMs)
@@ -92,7 +105,7 @@ function statusOf(notification: Notification, { sendMs }: WordingContext): strin
  */
 function subject(notification: Notification, alert: ToldAlert, status: string): string {
   const word = status.split(/[ ,]/)[0] as string
-  const aside = notification.kind === 'reminder' ? ' still' : isEnd(notification) ? status.slice(word.length) : ''
+  const aside = asideOf(notification, status.slice(word.length))
   const said =
     sayOf(alert)
       .split('\n')[0]
@@ -106,6 +119,11 @@ function subject(notification: Notification, alert: ToldAlert, status: string): 
   return `${shortened(`${word}${group}${aside}${colon} ${said}`, Math.max(40, subjectCharactersMax - rest.length))}${rest}`
 }
 
+function asideOf(notification: Notification, more: string): string {
+  if (notification.turn === 'flapping' || notification.turn === 'calm') return more.replace(',', '')
+  return notification.kind === 'reminder' ? ' still' : isEnd(notification) ? more : ''
+}
+
 function startsWithWord(text: string, word: string): boolean {
   return text.startsWith(word) && !/^[\w./-]/.test(text.slice(word.length))
 }
@@ -116,6 +134,16 @@ function summarySubject(notification: Notification): string {
   const names = notification.alerts.slice(0, 5).map(({ groupKey }) => groupKey)
   const more = countOf(notification) > names.length ? ', …' : ''
   return `${word} ${countOf(notification)} groups${still}: ${notification.rule} (${names.join(', ')}${more})`
+}
+
+function mixedSubject(notification: Notification): string {
+  const word = { crit: 'CRIT', warn: 'WARN', ok: 'OK', gone: 'GONE' }[toneOf(notification)]
+  return `${word} ${countOf(notification)} alerts, summary: ${rulesOf(notification, 5)}`
+}
+
+function rulesOf({ alerts }: Notification, count: number): string {
+  const rules = [...new Set(alerts.map(({ rule }) => rule))]
+  return `${rules.slice(0, count).join(', ')}${rules.length > count ? ', …' : ''}`
 }
 
 function countOf({ alerts, moreCount }: Notification): number {
@@ -155,12 +183,17 @@ function summaryLines(notification: Notification, alert: ToldAlert, context: Wor
     ? `${countOf(notification)} are over`
     : `${firing + notification.moreCount} firing${over > 0 ? `, ${over} over already` : ''}`
   const all: (Line | undefined)[] = [
-    { label: 'Rule', text: notification.rule },
-    { label: 'Groups', text: count },
+    isMixed(notification)
+      ? { label: 'Rules', text: rulesOf(notification, 20) }
+      : { label: 'Rule', text: notification.rule },
+    { label: isMixed(notification) ? 'Alerts' : 'Groups', text: count },
     { label: 'First', text: sinceOf(alert, context) },
     notification.insteadOf && { label: 'Note', text: insteadOfText(notification.insteadOf) },
     alert.runbook === undefined ? undefined : linkLine('Runbook', alert.runbook),
-    linkLine('Console', `${context.consoleUrl}/rules/${encodeURIComponent(notification.rule)}`),
+    notification.remark === undefined ? undefined : { label: 'Note', text: notification.remark },
+    isMixed(notification)
+      ? linkLine('Console', context.consoleUrl)
+      : linkLine('Console', `${context.consoleUrl}/rules/${encodeURIComponent(notification.rule)}`),
   ]
   return all.filter((line) => line !== undefined)
 }
@@ -168,7 +201,10 @@ function summaryLines(notification: Notification, alert: ToldAlert, context: Wor
 function memberLines(notification: Notification): string[] {
   const shown = notification.alerts.slice(0, membersShownMax).map((alert) => {
     const word = alert.state === 'firing' ? alert.level.toUpperCase() : alert.state === 'forgotten' ? 'GONE' : 'OK'
-    return shortened(oneLine(`${word} ${alert.groupKey}: ${sayOf(alert)}`), 200)
+    return shortened(
+      oneLine(`${word} ${isMixed(notification) ? `${alert.rule} ` : ''}${alert.groupKey}: ${sayOf(alert)}`),
+      200,
+    )
   })
   const more = countOf(notification) - shown.length
   return more > 0 ? [...shown, `… and ${more} more, see the console`] : shown
@@ -214,9 +250,10 @@ function times(atMs: number, { timeZone }: WordingContext): string {
   return local === utc ? utc : `${local} (${utc})`
 }
 
-function noteOf({ kind, insteadOf }: Notification, told: ToldAlert): Line | undefined {
+function noteOf({ kind, insteadOf, remark = '' }: Notification, told: ToldAlert): Line | undefined {
   const { state, nodata, partial, hidden } = told
   const notes = [
+    remark,
     insteadOfText(insteadOf),
     kind === 'forgotten'
       ? 'nothing has come from this group for long, so it is no longer watched; nobody saw it recover'
