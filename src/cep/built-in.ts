@@ -11,7 +11,13 @@ rules:
     say: "rule {rule} has more groups than it may have; new ones are not watched"
 `
 
-/** Rules that stand beside those of the files; a rule of the same name in a file takes its place. */
+/** Those rules, and the engine's own beside them; a rule of the same name in a file takes its place. */
+export function withBuiltIn(rules: readonly CheckedRule[]): readonly CheckedRule[] {
+  const names = new Set(rules.map(({ name }) => name))
+  return [...rules, ...builtInRules().filter(({ name }) => !names.has(name))]
+}
+
+/** Rules that stand beside those of the files. */
 export function builtInRules(): readonly CheckedRule[] {
   return loadRules([{ path: 'built-in', text }]).rules.map((rule) =>
     rule.name === 'rule_overflow' ? withSource(rule, 'overflow') : rule,

@@ -11,13 +11,15 @@ import type { RulesMessage } from '../model/rules.ts'
 import type { EngineStatus } from '../model/status.ts'
 import type { Transition } from '../model/transition.ts'
 import { overflowBoard, sourceBoard } from './boards.ts'
-import { builtInRules } from './built-in.ts'
+import { withBuiltIn } from './built-in.ts'
 import { type Company, companiesOf } from './companies.ts'
 import { Feed } from './feed.ts'
 import { type CheckedRule, formatRuleProblem, type LoadedRules, loadRules } from './language/load.ts'
+import { startOf } from './log-time.ts'
 import { MetricLeaf } from './metric-leaf.ts'
 import { PostedEvents } from './posted.ts'
-import { type CarriedGroup, RuleRun, type SavedRule } from './rule-run.ts'
+import { RetiredEvents } from './retired.ts'
+import { type CarriedGroup, RuleRun, type SavedRule, type ToldGroup } from './rule-run.ts'
 import { refillMap, treeHash } from './saved.ts'
 import { carriedOf, endOf } from './saved-rule.ts'
 import { Sources } from './sources.ts'
@@ -41,7 +43,6 @@ export type SavedEngine = ReturnType<Engine['save']>
 
 /** Buckets of silence that are lived through one by one; a longer gap is skipped. */
 const gapMsMax = 2 * 86_400_000
-const retiredMax = 10_000
 const noNames: ReadonlySet<string> = new Set()
 
 export class Engine {
@@ -55,10 +56,12 @@ export class Engine {
   #isStarted = false
   #rulesHash = ''
   #rulesProblem: string | undefined
-  #retired: EventMessage[] = []
+  #retired = new RetiredEvents()
   /** Of the last `rules` message; undefined while the rules are those of the options. */
   #files: RulesMessage['files'] | undefined
   readonly #overflows = new Map<string, number>()
+  /** A part of the log was lost; the next entry with a time says up to where. */
+  #isInterrupted = false
   /** What a restored engine has to tell with the first entry. */
   #owed: readonly Transition[] = []
 
@@ -90,10 +93,11 @@ export class Engine {
       companies: this.#companies.map(({ rules, lateNames, closedMs }) => {
         return { rules: rules.map(({ rule }) => rule.name), lateNames: [...lateNames], closedMs }
       }),
-      retired: this.#retired,
+      retired: this.#retired.events,
       posted: this.#posted.ids,
       overflows: this.#overflows,
       owed: this.#owed,
+      isInterrupted: this.#isInterrupted,
     }
   }
 
@@ -103,7 +107,8 @@ export class Engine {
     this.#files = saved.files
     this.#isStarted = saved.isStarted
     this.#sources.restore(saved.sources)
-    this.#retired = [...saved.retired]
+    this.#isInterrupted = saved.isInterrupted
+    this.#retired = new RetiredEvents(saved.retired)
     this.#posted = new PostedEvents(saved.posted)
     refillMap(this.#overflows, saved.overflows)
     const transitions = [...saved.owed]
@@ -140,6 +145,7 @@ export class Engine {
 
   /** Applies one entry; what it decided comes back in order of bucket, rule and group. */
   step(entry: LogEntry): readonly Transition[] {
+    if (this.#isInterrupted) this.#skip(entry)
     if (this.#owed.length === 0) return this.#apply(entry)
     const owed = this.#owed
     this.#owed = []
@@ -155,15 +161,15 @@ export class Engine {
         this.#sources.clock(entry.message.nowMs)
         return this.#advance()
       case 'metrics':
-        this.#start(entry.message.bucketMs - entry.message.stepMs)
+        this.#start(startOf(entry) as number)
         this.#feed.metrics(entry.message)
         return []
       case 'checks':
-        this.#start(entry.message.bucketMs - 1)
+        this.#start(startOf(entry) as number)
         this.#feed.checks(entry.message)
         return []
       case 'events':
-        this.#start(entry.message.bucketMs - 1)
+        this.#start(startOf(entry) as number)
         this.#happened(entry.message)
         return []
       case 'rules':
@@ -177,7 +183,23 @@ export class Engine {
     const event = this.#posted.place(message, Math.max(...this.#companies.map(({ closedMs }) => closedMs)))
     if (!event) return
     this.#feed.event(event)
-    if (event.name === 'retired') this.#retired = [...this.#retired, event].slice(-retiredMax)
+    this.#retired.note(event)
+  }
+
+  /** The log goes on after a part of it was lost; `told` is what other engines said of groups meanwhile, by rule. */
+  interrupt(told: ReadonlyMap<string, readonly ToldGroup[]>): void {
+    this.#sources.cut()
+    this.#isInterrupted = true
+    for (const run of this.#rules) for (const group of told.get(run.rule.name) ?? []) run.adopt(group)
+  }
+
+  /** Passes over the buckets that are gone. */
+  #skip(entry: LogEntry): void {
+    const toMs = startOf(entry)
+    if (toMs === undefined) return
+    this.#isInterrupted = false
+    for (const run of this.#rules) run.skip(toMs)
+    for (const company of this.#companies) company.closedMs = Math.max(company.closedMs, toMs)
   }
 
   /** Everything but `leader`, which is the part's to know. */
@@ -267,14 +289,13 @@ export class Engine {
       }
     }
     company.closedMs = closedMs
-    const keptMs = Math.min(...this.#companies.map((other) => other.closedMs)) - 86_400_000
-    if (this.#retired.length > 0) this.#retired = this.#retired.filter(({ bucketMs }) => bucketMs > keptMs)
+    this.#retired.forget(this.#companies)
   }
 
   #close(rule: RuleRun, atMs: number, into: Transition[]): void {
     if (rule.problem !== undefined) return
     try {
-      const told = rule.close(atMs, this.#retiredIn(atMs - rule.stepMs, atMs))
+      const told = rule.close(atMs, this.#retired.between(atMs - rule.stepMs, atMs))
       into.push(
         ...(rule.rule.tree.leaves[0]?.source === 'overflow' ? told.map((each) => this.#withSample(each)) : told),
       )
@@ -289,18 +310,6 @@ export class Engine {
     const run = this.#rules.find(({ rule }) => rule.name === transition.groupKey)
     const sample = run?.compiled.refused.sample ?? []
     return sample.length === 0 ? transition : { ...transition, say: `${transition.say}, such as ${sample.join(', ')}` }
-  }
-
-  /** Which groups an `event:retired[host=…]` of these buckets ends; undefined for the usual none. */
-  #retiredIn(fromMs: number, toMs: number) {
-    if (this.#retired.length === 0) return undefined
-    const events = this.#retired.filter(({ bucketMs }) => bucketMs > fromMs && bucketMs <= toMs)
-    if (events.length === 0) return undefined
-    return (names: readonly string[], values: readonly string[]) =>
-      events.some(({ tags }) => {
-        const known = names.filter((name) => Object.hasOwn(tags, name))
-        return known.length > 0 && known.every((name) => tags[name] === values[names.indexOf(name)])
-      })
   }
 
   #board(leaf: BoardLeaf, byName: ReadonlyMap<string, RuleRun>): StateBoard | undefined {
@@ -343,9 +352,4 @@ export class Engine {
     if (!isSameGroups) into.push(...run.end(Math.max(run.lastBucketMs, closedMs)))
     return this.#newRun(rule, closedMs, isSameGroups ? run.carry() : [])
   }
-}
-
-function withBuiltIn(rules: readonly CheckedRule[]): readonly CheckedRule[] {
-  const names = new Set(rules.map(({ name }) => name))
-  return [...rules, ...builtInRules().filter(({ name }) => !names.has(name))]
 }

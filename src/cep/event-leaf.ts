@@ -5,7 +5,7 @@
  */
 import type { Leaf } from './language/tree.ts'
 import { type LeafContext, LeafRun } from './leaf.ts'
-import { refill, refillMap } from './saved.ts'
+import { dropUpTo, refill, refillMap } from './saved.ts'
 import { PaneWindow, windowShape } from './window.ts'
 
 interface Happened {
@@ -65,6 +65,11 @@ export class EventLeaf extends LeafRun {
     const { buckets, pane, fullPanes } = this.#window.at(atMs)
     const firstPane = pane - fullPanes
     for (const group of this.groups.sorted()) this.out[group] = this.#result(group, atMs, buckets, firstPane)
+  }
+
+  override skip(toMs: number): void {
+    super.skip(toMs)
+    dropUpTo(this.#open, toMs)
   }
 
   override drop(group: number): void {

@@ -81,6 +81,13 @@ export abstract class LeafRun {
     return this.context.testStepMs ?? this.leaf.valueStepMs ?? 0
   }
 
+  /** A part of the log is missing up to `toMs`: silence in it says nothing, and its last bucket is not whole. */
+  skip(toMs: number): void {
+    for (const group of this.groups.sorted()) {
+      this.lastSeenMs[group] = Math.max(this.lastSeenMs[group] as number, toMs)
+    }
+  }
+
   /** A group that the rule knows from elsewhere. */
   ensure(values: readonly string[]): number {
     const group = this.groups.add(values)

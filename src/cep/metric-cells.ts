@@ -7,7 +7,7 @@ import { DistributionWindow } from './distribution-window.ts'
 import { Inputs } from './inputs.ts'
 import type { Leaf, SeriesKind } from './language/tree.ts'
 import { type LeafContext, LeafRun, widened } from './leaf.ts'
-import { floats, refill, refillMap } from './saved.ts'
+import { dropUpTo, floats, refill, refillMap } from './saved.ts'
 import { type FieldFold, PaneWindow, windowShape } from './window.ts'
 
 /** What a column of a metrics message holds for one input. */
@@ -121,6 +121,13 @@ export abstract class MetricCells extends LeafRun {
     this.context.onLate?.(this.inputs.series[input] as string, bucketMs)
   }
 
+  override skip(toMs: number): void {
+    super.skip(toMs)
+    dropUpTo(this.numbers, toMs)
+    dropUpTo(this.objects, toMs)
+    dropUpTo(this.times, toMs)
+  }
+
   override drop(group: number): void {
     super.drop(group)
     this.inputs.dropGroup(group)
@@ -132,7 +139,7 @@ export abstract class MetricCells extends LeafRun {
 
   /** Between two entries no bucket is half closed, so what lives only while one closes is not saved. */
   override save() {
-    const { inputs, late, knownKind, observed, closedMs, numbers, objects, inputSeen, seriesOfGroup } = this
+    const { inputs, late, knownKind, observed, closedMs, numbers, objects, times, inputSeen, seriesOfGroup } = this
     return {
       ...super.save(),
       inputs: inputs.save(),
@@ -142,6 +149,7 @@ export abstract class MetricCells extends LeafRun {
       closedMs,
       numbers,
       objects,
+      times,
       inputSeen,
       seriesOfGroup,
       inputValue: this.inputValue.subarray(0, inputs.length),
@@ -162,6 +170,10 @@ export abstract class MetricCells extends LeafRun {
     refillMap(
       this.numbers,
       [...saved.numbers].map(([bucketMs, cells]) => [bucketMs, cells.slice()] as const),
+    )
+    refillMap(
+      this.times,
+      [...saved.times].map(([bucketMs, cells]) => [bucketMs, cells.slice()] as const),
     )
     refillMap(
       this.objects,

@@ -45,6 +45,8 @@ export class Publisher {
   readonly #waiting: Waiting[] = []
   #compares = false
   #disagreedMs = Number.NEGATIVE_INFINITY
+  /** Handed to the bus, which has not taken charge of them yet. */
+  #underWay: readonly Waiting[] = []
   #lock: Lock | undefined
   #leads = false
   #pumping: Promise<void> | undefined
@@ -95,6 +97,11 @@ export class Publisher {
       this.#stats.count('transitions_dropped_total')
     }
     this.#pump()
+  }
+
+  /** What may not be on alerts-log yet; offered again after a restart, it is published if it is still news. */
+  get unpublished(): Transition[] {
+    return [...this.#underWay, ...this.#waiting].map(({ transition }) => transition)
   }
 
   /** Publishes what is left, within a bound, and gives up the lock. */
@@ -199,7 +206,9 @@ export class Publisher {
       this.#ledger.note(transition)
       return bus.publish(`transitions.${transition.rule}`, transition, { ...hops, ruleMs: clock.now() })
     })
+    this.#underWay = round
     const outcomes = await Promise.allSettled(sent)
+    this.#underWay = []
     return round
       .filter((waiting, i) => this.#isRefused(waiting, outcomes[i]))
       .map((waiting) => ({ ...waiting, retried: true }))

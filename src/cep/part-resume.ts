@@ -6,15 +6,8 @@
  * what was told as broken would never be told as fixed.
  */
 import type { Bus } from '../bus/bus.ts'
-import type { LogEntry } from '../model/message.ts'
 import type { Transition } from '../model/transition.ts'
-import type { CarriedGroup } from './rule-words.ts'
-
-/** When a message's data ends, epoch ms; 0 where it has no time. */
-export function timeOf({ kind, message }: LogEntry): number {
-  if (kind === 'clock') return message.nowMs
-  return kind === 'metrics' || kind === 'checks' || kind === 'events' || kind === 'markers' ? message.bucketMs : 0
-}
+import type { CarriedGroup, ToldGroup } from './rule-words.ts'
 
 /** By rule, the groups that were firing at `atMs` as alerts-log has it. */
 export async function firingAt(bus: Bus, atMs: number): Promise<Map<string, CarriedGroup[]>> {
@@ -29,10 +22,33 @@ export async function firingAt(bus: Bus, atMs: number): Promise<Map<string, Carr
   await reader.caughtUp()
   await reader.stop()
   const firing = new Map<string, CarriedGroup[]>()
-  for (const { rule, group, to, hidden, sinceMs } of last.values()) {
-    const groups = firing.get(rule) ?? []
-    groups.push({ values: group.map(({ value }) => value), level: to, isHidden: hidden, troubleMs: sinceMs })
-    firing.set(rule, groups)
+  for (const transition of last.values()) {
+    const groups = firing.get(transition.rule) ?? []
+    groups.push(groupOf(transition))
+    firing.set(transition.rule, groups)
   }
   return firing
+}
+
+/** By rule, what alerts-log said last of each group up to `untilMs`; no data leaves a group at the level it had. */
+export async function toldUntil(bus: Bus, untilMs: number): Promise<Map<string, ToldGroup[]>> {
+  const last = new Map<string, Transition>()
+  const reader = bus.readLog('alerts-log', 'first', ({ kind, message }) => {
+    if (kind !== 'transitions' || message.bucketMs > untilMs || message.to === 'nodata') return
+    last.set(JSON.stringify([message.rule, message.groupKey]), message)
+  })
+  await reader.caughtUp()
+  await reader.stop()
+  const told = new Map<string, ToldGroup[]>()
+  for (const transition of last.values()) {
+    const groups = told.get(transition.rule) ?? []
+    groups.push({ ...groupOf(transition), bucketMs: transition.bucketMs })
+    told.set(transition.rule, groups)
+  }
+  return told
+}
+
+function groupOf({ group, to, hidden, sinceMs }: Transition): CarriedGroup {
+  const level = to === 'forgotten' ? 'ok' : to
+  return { values: group.map(({ value }) => value), level, isHidden: hidden, troubleMs: level === 'ok' ? 0 : sinceMs }
 }

@@ -2,12 +2,19 @@ import type { Level, Transition } from '../model/transition.ts'
 import { type LevelState, newLevelState, notTruth, stepLevel } from './hold.ts'
 import type { CheckedRule } from './language/load.ts'
 import { stateCodes } from './language/tree.ts'
-import { type CarriedGroup, type GroupState, type LevelRun, type RuleContext, RuleWords } from './rule-words.ts'
+import {
+  type CarriedGroup,
+  type GroupState,
+  type LevelRun,
+  type RuleContext,
+  RuleWords,
+  type ToldGroup,
+} from './rule-words.ts'
 import { refill, refillMap, treeHash } from './saved.ts'
 import type { Evaluate } from './scope.ts'
 import type { StateBoard } from './state-leaf.ts'
 
-export type { CarriedGroup, RuleContext } from './rule-words.ts'
+export type { CarriedGroup, RuleContext, ToldGroup } from './rule-words.ts'
 export type SavedRule = ReturnType<RuleRun['save']>
 
 const nodataMs = 300_000
@@ -97,6 +104,25 @@ export class RuleRun extends RuleWords implements StateBoard {
       const before = this.nodataAfterMs === Number.POSITIVE_INFINITY ? nodataMs : this.nodataAfterMs
       this.nodataAfterMs = Math.max(before, leaf.standsMs)
     }
+  }
+
+  /** Goes on at `toMs`, as nobody knows what was before. */
+  skip(toMs: number): void {
+    this.lastBucketMs = Math.max(this.lastBucketMs, Math.floor(toMs / this.stepMs) * this.stepMs)
+    for (const leaf of this.compiled.leaves) leaf.skip(toMs)
+  }
+
+  /** Puts a group at the level that another engine has told for a later bucket than we closed. */
+  adopt({ values, level, isHidden, troubleMs, bucketMs }: ToldGroup): void {
+    if (bucketMs <= this.lastBucketMs) return
+    const group = this.compiled.scope.add(values)
+    if (group < 0) return
+    const state = this.stateOf(group, this.lastBucketMs)
+    this.levels.forEach((run, i) => {
+      const on = level === 'crit' || run.level === level
+      if (state.levels[i]?.on !== on) state.levels[i] = { ...newLevelState(), on }
+    })
+    Object.assign(state, { level, isHidden, troubleMs })
   }
 
   // As a board for the rules that refer to this one.

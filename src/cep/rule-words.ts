@@ -45,6 +45,11 @@ export interface CarriedGroup {
   troubleMs: number
 }
 
+/** The same, and the bucket in which it was told. */
+export interface ToldGroup extends CarriedGroup {
+  bucketMs: number
+}
+
 export interface RuleContext {
   sources: Sources
   defaultStepMs: number

@@ -48,3 +48,8 @@ export function refillMap<K, V>(map: Map<K, V>, saved: Iterable<readonly [K, V]>
   map.clear()
   for (const [key, value] of saved) map.set(key, value)
 }
+
+/** Drops the open buckets up to `toMs`. */
+export function dropUpTo(open: Map<number, unknown>, toMs: number): void {
+  for (const bucketMs of open.keys()) if (bucketMs <= toMs) open.delete(bucketMs)
+}

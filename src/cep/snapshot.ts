@@ -25,8 +25,6 @@ export interface Snapshot {
   offset: number
   /** Its id, by which another log that stands in the place of this one is found out. */
   id: string
-  /** Up to where buckets were closed, epoch ms. */
-  closedMs: number
   engine: SavedEngine
   /** Computed, but perhaps not yet published. */
   waiting: readonly Transition[]

@@ -31,6 +31,8 @@ interface NameState {
   spans: { fromMs: number; toMs: number }[]
   state: 'live' | 'dead' | 'gone'
   isLate: boolean
+  /** The log was interrupted: what comes next does not go on from the last span. */
+  isCut: boolean
 }
 
 const missedIntervalsMax = 5
@@ -148,7 +150,7 @@ export class Sources {
   indexOf(name: string): number {
     let index = this.#byName.get(name)
     if (index === undefined) {
-      index = this.#names.push({ name, spans: [], state: 'gone', isLate: false }) - 1
+      index = this.#names.push({ name, spans: [], state: 'gone', isLate: false, isCut: false }) - 1
       this.#byName.set(name, index)
     }
     return index
@@ -222,6 +224,11 @@ export class Sources {
       .sort((a, b) => (a.source < b.source ? -1 : 1))
   }
 
+  /** A part of the log is missing here: nobody knows what was sent in it. */
+  cut(): void {
+    for (const known of this.#names) known.isCut = true
+  }
+
   save() {
     return {
       sources: [...this.#sources.values()],
@@ -260,7 +267,8 @@ export class Sources {
     known.isLate = source.latenessMs > 0
     const fromMs = source.bucketMs - source.intervalMs
     const last = known.spans.at(-1)
-    const goesOn = last && (known.state === 'live' || fromMs <= last.toMs)
+    const goesOn = last && !known.isCut && (known.state === 'live' || fromMs <= last.toMs)
+    known.isCut = false
     if (goesOn) last.toMs = Math.max(last.toMs, source.bucketMs)
     else known.spans.push({ fromMs, toMs: source.bucketMs })
     if (known.spans.length > spansMax) known.spans.shift()

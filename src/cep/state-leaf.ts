@@ -4,7 +4,7 @@
 import { bucketEnd } from '../model/time.ts'
 import { type Leaf, stateCodes } from './language/tree.ts'
 import { LeafRun } from './leaf.ts'
-import { bytes, refill, refillMap } from './saved.ts'
+import { bytes, dropUpTo, refill, refillMap } from './saved.ts'
 
 interface CheckPoint {
   state: number
@@ -62,6 +62,11 @@ export class CheckLeaf extends LeafRun {
 
   finish(atMs: number): void {
     for (const group of this.groups.sorted()) this.out[group] = this.#result(group, atMs)
+  }
+
+  override skip(toMs: number): void {
+    super.skip(toMs)
+    dropUpTo(this.#open, toMs)
   }
 
   override drop(group: number): void {
