@@ -9,7 +9,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express, { type Express } from 'express'
-import PostalMime, { type Address } from 'postal-mime'
+import PostalMime, { type Address, type Attachment } from 'postal-mime'
 import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server'
 import { type Clock, systemClock } from '../src/runtime/clock.ts'
 import { createLog, type Log } from '../src/runtime/log.ts'
@@ -19,6 +19,9 @@ import { host, mailboxPorts, readSettings } from './settings.ts'
 export const mailsMax = 200
 export const mailBytesMax = 1024 ** 2
 const clientsMax = 50
+/** The newest mails keep their pictures; with all of them the list would be long. */
+export const picturesMax = 30
+const pictureBytesMax = 64 * 1024
 const textMax = 256 * 1024
 
 export interface Mail {
@@ -55,6 +58,8 @@ export async function startMailbox({ smtpPort, httpPort, clock, log }: MailboxOp
     const mail = await readMail(bytes, session, clock.now())
     mails.unshift({ id: String(++received), ...mail })
     mails.length = Math.min(mails.length, mailsMax)
+    const older = mails[picturesMax]
+    if (older) mails[picturesMax] = { ...older, html: older.html.replace(/<img [^>]*src="data:[^>]*>/g, '') }
     log.info(`mail to ${mail.to.join(', ')}: ${mail.subject}`)
   }
   const smtp = createSmtp(keep)
@@ -112,7 +117,7 @@ async function readMail(bytes: Buffer, { envelope }: SMTPServerSession, at: numb
       to: recipients,
       subject: email.subject ?? '',
       text: (email.text ?? '').trimEnd().slice(0, textMax),
-      html: (email.html ?? '').trimEnd().slice(0, textMax),
+      html: withPictures((email.html ?? '').trimEnd().slice(0, textMax), email.attachments),
       messageId: email.messageId ?? '',
       inReplyTo: email.inReplyTo ?? '',
     }
@@ -122,6 +127,18 @@ async function readMail(bytes: Buffer, { envelope }: SMTPServerSession, at: numb
     const from = mailFrom ? mailFrom.address : ''
     return { at, from, to: recipients, subject: '(unreadable)', text, html: '', messageId: '', inReplyTo: '' }
   }
+}
+
+/** What the HTML names by `cid:` is put into it, because the pages that show it may load nothing. */
+function withPictures(html: string, attachments: readonly Attachment[]): string {
+  let shown = html
+  for (const { contentId, mimeType, content } of attachments) {
+    const id = contentId?.replace(/^<|>$/g, '')
+    const bytes = Buffer.from(typeof content === 'string' ? content : new Uint8Array(content))
+    if (!id || mimeType !== 'image/png' || bytes.length > pictureBytesMax) continue
+    shown = shown.replaceAll(`src="cid:${id}"`, `src="data:image/png;base64,${bytes.toString('base64')}"`)
+  }
+  return shown
 }
 
 function addressText(address: Address | undefined): string {
@@ -137,7 +154,7 @@ function createPages(mails: readonly Mail[]): Express {
   })
   app.get('/mails/:id', (request, response) => {
     const mail = mails.find(({ id }) => id === request.params.id)
-    response.set('content-security-policy', "sandbox; default-src 'none'; style-src 'unsafe-inline'")
+    response.set('content-security-policy', "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:")
     if (!mail) response.status(404).type('text').send('there is no such mail')
     else if (mail.html) response.type('html').send(mail.html)
     else response.type('text').send(mail.text)

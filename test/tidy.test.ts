@@ -48,6 +48,7 @@ test('each library stays in one folder', () => {
     amqplib: /^src\/bus\//,
     '@aws-sdk/client-cloudwatch': /^src\/cloudwatch2graphite\//,
     nodemailer: /^src\/alerts\//,
+    '@resvg/resvg-js': /^src\/alerts\/graph\//,
     express: /^src\/dashboards\//,
     preact: /^src\/dashboards\/web\//,
     uplot: /^src\/dashboards\/web\//,

@@ -300,7 +300,7 @@ describe('a second opinion', () => {
       to: ['oncall@example.org'],
       subject: 'CRIT verifier: Größe: 🔔 · http_5xx_spike',
       id: `<${notification.key}@example.org>`,
-      types: ['text/plain', 'text/html'],
+      types: ['text/plain', 'text/html', 'image/png'],
       defects: [],
     })
     expect(mail.text).toContain('\n.\n..two dots\n')

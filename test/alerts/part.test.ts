@@ -63,7 +63,7 @@ describe('from a transition to a mail', () => {
     expect(end?.mail.inReplyTo).toBe(page?.mail.messageId)
   })
 
-  test('with a mail server on this machine it takes some milliseconds until DATA is done', async () => {
+  test('with a mail server on this machine it takes a moment until DATA is done', async () => {
     const smtp = await mailServer()
     const alerts = await road(oncall(smtp))
     await until(() => smtp.connections === 1)
@@ -75,7 +75,8 @@ describe('from a transition to a mail', () => {
       took.push((mails.at(-1)?.atMs ?? 0) - startMs)
     }
     const median = took.sort((a, b) => a - b)[10]
-    expect(median).toBeLessThan(50)
+    // With the picture some 10 ms where nothing else runs; bench/page.ts measures.
+    expect(median).toBeLessThan(250)
   })
 
   test('a claim is on the log before the mail is sent, and a receipt after it', async () => {

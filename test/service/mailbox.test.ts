@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { createTransport, type Transporter } from 'nodemailer'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type Mail, type Mailbox, mailBytesMax, mailsMax, startMailbox } from '../../service/mailbox.ts'
+import { type Mail, type Mailbox, mailBytesMax, mailsMax, picturesMax, startMailbox } from '../../service/mailbox.ts'
 import { ManualClock } from '../../src/runtime/clock.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { request } from './support.ts'
@@ -111,6 +111,16 @@ test('a mail’s HTML is shown without running what is in it', async () => {
   expect(response.headers.get('content-security-policy')).toContain('sandbox')
   expect(await response.text()).toContain('alert(1)')
   expect((await request(`http://127.0.0.1:${mailbox.httpPort}/mails/2`)).status).toBe(404)
+})
+
+test('a mail’s own picture is shown in its HTML, in the newest mails', async () => {
+  const png = Buffer.from([0x89, 0x50, 0x4e, 0x47])
+  const attachments = [{ filename: 'graph.png', content: png, contentType: 'image/png', cid: 'graph@example.org' }]
+  const html = '<p>values</p><img src="cid:graph@example.org" alt="Graph">'
+  for (let i = 0; i <= picturesMax; i++) await sender.sendMail({ from, to, subject: `${i}`, html, attachments })
+  const kept = await mails()
+  expect(kept[0]?.html).toBe(`<p>values</p><img src="data:image/png;base64,${png.toString('base64')}" alt="Graph">`)
+  expect(kept[picturesMax]?.html).toBe('<p>values</p>')
 })
 
 test('a port that is taken is named', async () => {

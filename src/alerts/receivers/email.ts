@@ -11,20 +11,24 @@ import { type Clock, formatMailDate } from '../../runtime/clock.ts'
 import type { EmailReceiver } from '../../runtime/config.ts'
 import { strikeSecrets } from '../../runtime/secrets.ts'
 import type { Stats } from '../../runtime/stats.ts'
+import { loadRenderer, type Rendering, renderGraph } from '../graph/render.ts'
 import type { Notification } from '../notification.ts'
 import { type MailContent, plainMail, renderMail } from './mail.ts'
 import { type Delivery, detailCharactersMax, type Receiver, shortened } from './receiver.ts'
 import { SmtpConnections } from './smtp.ts'
-import { oneLine } from './wording.ts'
+import { oneLine, type WordingContext } from './wording.ts'
 
 export interface EmailOptions {
   clock: Clock
   stats: Stats
   consoleUrl: string
+  /** How pictures are made; by resvg unless a test says otherwise. */
+  render?: Rendering
 }
 
 export function openEmail(config: EmailReceiver, options: EmailOptions): Receiver {
   const connections = new SmtpConnections(config.smtp, options.clock)
+  loadRenderer()
   return {
     send: (notification, signal) => send(connections, notification, config, options, signal),
     get problem() {
@@ -42,7 +46,7 @@ async function send(
   signal: AbortSignal,
 ): Promise<Delivery> {
   try {
-    const message = new MailComposer(mailOf(notification, config, options)).compile()
+    const message = new MailComposer(await mailOf(notification, config, options)).compile()
     const to = [...(notification.remaining ?? config.to.map(addressOf))]
     const sent = await connections.send({ from: addressOf(config.from), to }, await message.build(), signal)
     return outcomeOf(sent.rejected, sent.rejectedErrors ?? [], sent.response)
@@ -86,14 +90,18 @@ function words(text: string): string {
   return shortened(strikeSecrets(oneLine(text)), detailCharactersMax)
 }
 
-function mailOf(notification: Notification, config: EmailReceiver, { clock, stats, consoleUrl }: EmailOptions) {
+async function mailOf(notification: Notification, config: EmailReceiver, options: EmailOptions) {
+  const { clock, stats, consoleUrl } = options
   const { key, threads, rule, level, kind, alerts } = notification
   const context = { consoleUrl, sendMs: clock.now(), timeZone: config.timeZone }
   const id = (of: string) => `<${of}@${domainOf(config.from)}>`
+  const picture = await pictureOf(notification, options)
+  const cid = `graph.${key}@${domainOf(config.from)}`
   return {
     from: config.from,
     to: config.to,
-    ...contentOf(notification, context, stats),
+    ...contentOf(notification, context, stats, picture && `cid:${cid}`),
+    ...(picture && { attachments: [{ ...pngPart, content: picture, cid }] }),
     messageId: id(key),
     ...(threads.length > 0 && { inReplyTo: id(threads[0] as string), references: threads.map(id) }),
     date: formatMailDate(context.sendMs),
@@ -114,9 +122,22 @@ function mailOf(notification: Notification, config: EmailReceiver, { clock, stat
   } satisfies MailComposerOptions
 }
 
-function contentOf(notification: Notification, context: Parameters<typeof renderMail>[1], stats: Stats): MailContent {
+const pngPart = { filename: 'graph.png', contentType: 'image/png', contentDisposition: 'inline' as const }
+
+/** Of one alert's values; a summary has none. */
+async function pictureOf({ alerts }: Notification, options: EmailOptions): Promise<Buffer | undefined> {
+  const [only, ...others] = alerts
+  return only && others.length === 0 ? renderGraph(only, options, options.render) : undefined
+}
+
+function contentOf(
+  notification: Notification,
+  context: WordingContext,
+  stats: Stats,
+  graphUrl: string | undefined,
+): MailContent {
   try {
-    return renderMail(notification, context)
+    return renderMail(notification, context, graphUrl)
   } catch (error) {
     stats.count('template_errors_total')
     return plainMail(notification, (error as Error).message)

@@ -1,10 +1,12 @@
 /**
  * Mail: a notification as subject, text and HTML. Pure. Everything that comes from rules and metrics is escaped.
  *
- * The HTML uses inline styles only, sets no background, and so reads on light and on dark.
+ * The HTML uses inline styles only, sets no background, and so reads on light and on dark. The picture of the values is
+ * an attachment that it names by cid; see graph/.
  */
+import { heightPx, widthPx } from '../graph/draw.ts'
 import type { Notification } from '../notification.ts'
-import { oneLine, type Wording, type WordingContext, wording } from './wording.ts'
+import { oneLine, trendLabel, type Wording, type WordingContext, wording } from './wording.ts'
 
 export interface MailContent {
   subject: string
@@ -12,9 +14,10 @@ export interface MailContent {
   html?: string
 }
 
-export function renderMail(notification: Notification, context: WordingContext): MailContent {
+/** `graphUrl` is where the picture of the values is found, where there is one. */
+export function renderMail(notification: Notification, context: WordingContext, graphUrl?: string): MailContent {
   const words = wording(notification, context)
-  return { subject: words.subject, text: asText(words), html: asHtml(words) }
+  return { subject: words.subject, text: asText(words), html: asHtml(words, graphUrl) }
 }
 
 /** What is left when the words cannot be made: never nothing. */
@@ -55,15 +58,20 @@ const colours: Readonly<Record<Wording['tone'], string>> = {
 const font = 'font-family:-apple-system,BlinkMacSystemFont,Segoe UI,Roboto,Helvetica,Arial,sans-serif'
 const mono = 'font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace'
 
-function asHtml({ subject, status, tone, title, say, lines, members, path }: Wording): string {
+function asHtml(words: Wording, graphUrl: string | undefined): string {
+  const { subject, status, tone, title, say, lines, members, path } = words
   const colour = colours[tone]
-  const rows = lines.map(({ label, text, href }) => {
-    const shown = href
-      ? `<a href="${escapeHtml(href)}" style="color:inherit">${escapeHtml(text)}</a>`
-      : breaks(escapeHtml(text))
-    const cell = `padding:3px 12px 3px 0;vertical-align:top`
-    return `<tr><td style="${cell};color:#7a7f87;white-space:nowrap">${escapeHtml(label)}</td><td style="padding:3px 0;word-break:break-word">${shown}</td></tr>`
-  })
+  const picture = graphUrl === undefined ? '' : graphHtml(words, graphUrl)
+  // The picture says more than the row of blocks.
+  const rows = lines
+    .filter(({ label }) => !picture || label !== trendLabel)
+    .map(({ label, text, href }) => {
+      const shown = href
+        ? `<a href="${escapeHtml(href)}" style="color:inherit">${escapeHtml(text)}</a>`
+        : breaks(escapeHtml(text))
+      const cell = `padding:3px 12px 3px 0;vertical-align:top`
+      return `<tr><td style="${cell};color:#7a7f87;white-space:nowrap">${escapeHtml(label)}</td><td style="padding:3px 0;word-break:break-word">${shown}</td></tr>`
+    })
   const list = members.map((member) => `<li style="padding:2px 0">${escapeHtml(member)}</li>`)
   return [
     '<!doctype html>',
@@ -76,6 +84,7 @@ function asHtml({ subject, status, tone, title, say, lines, members, path }: Wor
     `<div style="font-size:19px;font-weight:700">${escapeHtml(title)}</div>`,
     say && `<p style="margin:10px 0">${breaks(escapeHtml(say))}</p>`,
     list.length > 0 && `<ul style="margin:10px 0;padding-left:20px">${list.join('\n')}</ul>`,
+    picture,
     `<table role="presentation" style="border-collapse:collapse;${font};font-size:14px">`,
     ...rows,
     '</table>',
@@ -84,6 +93,17 @@ function asHtml({ subject, status, tone, title, say, lines, members, path }: Wor
   ]
     .filter(Boolean)
     .join('\n')
+}
+
+function graphHtml({ graph }: Wording, url: string): string {
+  if (!graph) return ''
+  const size = `width="${widthPx}" height="${heightPx}"`
+  const style = 'display:block;width:100%;height:auto;border:0;border-radius:6px'
+  return [
+    `<div style="margin:10px 0;max-width:${widthPx}px">`,
+    `<img src="${escapeHtml(url)}" ${size} alt="${escapeHtml(graph.alt)}" style="${style}">`,
+    `<div style="padding-top:3px;color:#7a7f87;font-size:13px">${escapeHtml(graph.caption)}</div></div>`,
+  ].join('\n')
 }
 
 function escapeHtml(text: string): string {

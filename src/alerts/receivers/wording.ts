@@ -4,6 +4,7 @@
 import type { BadLevel } from '../../model/alert.ts'
 import { formatDuration } from '../../model/duration.ts'
 import { formatIso, formatLocal, formatUtc } from '../../runtime/clock.ts'
+import { figure, graphAlt, graphCaption } from '../graph/describe.ts'
 import type { Notification, ToldAlert } from '../notification.ts'
 import { shortened } from './receiver.ts'
 
@@ -33,12 +34,15 @@ export interface Wording {
   /** What the rule says, or its reason. */
   say: string
   lines: Line[]
+  /** What the picture of the values shows, where there is something to draw. */
+  graph?: { alt: string; caption: string }
   /** Members of a summary, one line each. */
   members: string[]
   /** packet → flush → rule → send. */
   path: string
 }
 
+export const trendLabel = 'Trend'
 const subjectCharactersMax = 150
 const textCharactersMax = 2_000
 const membersShownMax = 100
@@ -60,6 +64,7 @@ export function wording(notification: Notification, context: WordingContext): Wo
           ? `${alert.rule} · ${group}`
           : alert.rule,
     say: isSummary ? '' : sayOf(alert),
+    ...(!isSummary && graphOf(alert)),
     lines: isSummary ? summaryLines(notification, alert, context) : lines(notification, alert, context),
     members: isSummary ? memberLines(notification) : [],
     path: hopPath(notification, context.sendMs),
@@ -220,6 +225,11 @@ function valuesLine(values: ToldAlert['values']): Line | undefined {
   return { label: 'Values', text: values.map(({ name, text }) => `${name} = ${text}`).join(' · ') }
 }
 
+function graphOf(alert: ToldAlert): Pick<Wording, 'graph'> {
+  const caption = graphCaption(alert)
+  return caption === undefined ? {} : { graph: { alt: graphAlt(alert), caption } }
+}
+
 function trendLine({ series, comparison }: ToldAlert): Line | undefined {
   const drawn = sparkline(series.values)
   if (!drawn) return undefined
@@ -228,15 +238,9 @@ function trendLine({ series, comparison }: ToldAlert): Line | undefined {
     figure(value, comparison?.unit ?? ''),
   )
   return {
-    label: 'Trend',
+    label: trendLabel,
     text: `${drawn} ${least} to ${greatest} in ${formatDuration(series.values.length * series.stepMs)}`,
   }
-}
-
-/** Three digits are enough; shares are shown in the percent they are written in. */
-function figure(value: number, unit: string): string {
-  const scaled = unit === '%' ? value * 100 : value
-  return `${Number(scaled.toPrecision(3))}${unit}`
 }
 
 function sinceOf({ sinceMs, endedMs }: ToldAlert, context: WordingContext): string {
