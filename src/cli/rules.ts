@@ -2,9 +2,9 @@
 import { rulesCheck, rulesExplain, rulesSchema, rulesTest } from '../cep/tools/index.ts'
 import type { Config } from '../runtime/config.ts'
 import type { Outcome } from './print.ts'
+import { backtest, type RecordedFlags } from './rules-recorded.ts'
 
-export interface RuleFlags {
-  json?: boolean | undefined
+export interface RuleFlags extends RecordedFlags {
   strict?: boolean | undefined
 }
 
@@ -23,6 +23,7 @@ const tools = {
       rulesExplain(paths, { json, names, flushMs: config?.ingest.flushInterval })
     return overFiles(words.filter(isPath), withConfig, explain)
   },
+  backtest,
   schema: async () => rulesSchema(),
 } satisfies Record<string, Tool>
 

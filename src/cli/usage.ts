@@ -1,6 +1,9 @@
 /** Help texts: one per command, in the words of its user. */
 
+import { recordedUsage } from './usage-recorded.ts'
+
 export const usage: Readonly<Record<string, string>> = {
+  ...recordedUsage,
   '': `Tocsin watches services and wakes the right person once, with the reason.
 
 usage: tocsin <command> [options]
@@ -11,6 +14,7 @@ usage: tocsin <command> [options]
   rules check [paths]      are the rule files right
   rules test [paths]       run the tests that stand in them
   rules explain [rule]     what a rule means, waits for and costs
+  rules backtest           what the rules would have said of recorded traffic; compares versions
   rules schema             the JSON Schema of rule files, for editors
   alerts                   what is firing now; "alerts why ID": why who was told, or was not; "alerts dead": what
                            nobody was told of
@@ -57,6 +61,7 @@ show   prints what is in force, defaults included. Secrets are shown as they are
   rules: `usage: tocsin rules check [--strict] [--json] [FILE or FOLDER …]
        tocsin rules test  [--json] [FILE or FOLDER …]
        tocsin rules explain [--json] [RULE …] [FILE or FOLDER …]
+       tocsin rules backtest [--journal DIR|FILE] [--golden FILE | --against REV] …
        tocsin rules schema
 
 check   types, units and names; every problem with line, column and a cure. --strict makes warnings problems.

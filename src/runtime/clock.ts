@@ -5,6 +5,7 @@
  * ManualClock and say what time it is. Nothing else in the project touches Date or timers.
  */
 import { asyncScheduler, Observable, type SchedulerLike, VirtualAction, VirtualTimeScheduler } from 'rxjs'
+import { parseDuration } from '../model/duration.ts'
 
 export type Clock = SchedulerLike
 
@@ -115,4 +116,31 @@ export function formatMailDate(atMs: number): string {
 /** The same moment as a Date, for libraries that want one. */
 export function asDate(atMs: number): Date {
   return new Date(atMs)
+}
+
+/**
+ * A time as people write it: ISO 8601 (local where it has no zone), `14:05` for the last time it was that at or before
+ * `latestMs`, `5m ago` counted from `nowMs`, `now`. Undefined for anything else.
+ */
+export function parseMoment(text: string, nowMs: number, latestMs: number = nowMs): number | undefined {
+  if (text === 'now') return nowMs
+  const ago = /^(\S+) ago$/.exec(text)
+  if (ago) {
+    const durationMs = parseDuration(ago[1] as string)
+    return durationMs === undefined ? undefined : nowMs - durationMs
+  }
+  const clock = /^(\d{1,2}):(\d\d)(?::(\d\d))?$/.exec(text)
+  if (clock) return lastTimeOfDay(Number(clock[1]), Number(clock[2]), Number(clock[3] ?? 0), latestMs)
+  const iso = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?(Z|[+-]\d\d:?\d\d)?$/.exec(text)
+  if (!iso) return undefined
+  const atMs = Date.parse(`${iso[1]}T${iso[2] ?? '00:00'}${iso[3] ?? ''}`)
+  return Number.isNaN(atMs) ? undefined : atMs
+}
+
+function lastTimeOfDay(hour: number, minute: number, second: number, latestMs: number): number | undefined {
+  if (hour > 23 || minute > 59 || second > 59) return undefined
+  const date = new Date(latestMs)
+  date.setHours(hour, minute, second, 0)
+  if (date.getTime() > latestMs) date.setDate(date.getDate() - 1)
+  return date.getTime()
 }

@@ -16,11 +16,14 @@ export type Counts = Readonly<Record<string, number>>
 export class MadeLog {
   readonly entries: LogEntry[] = []
   readonly source: string
+  readonly #name: string
+  readonly #startMs: number
   nowMs: number
 
-  constructor(startMs: number, source = 'ingest-a') {
-    this.nowMs = startMs
-    this.source = source
+  constructor(startMs: number, name = 'ingest-a') {
+    this.#startMs = this.nowMs = startMs
+    this.#name = name
+    this.source = `${name}-0`
   }
 
   add(envelope: Omit<Envelope, 'id'>): void {
@@ -57,7 +60,8 @@ export class MadeLog {
 
   marker(): void {
     const { source, nowMs } = this
-    const message = { source, name: source, startedMs: 0, bucketMs: nowMs, intervalMs: 1000, latenessMs: 0 }
+    const name = this.#name
+    const message = { source, name, startedMs: this.#startMs, bucketMs: nowMs, intervalMs: 1000, latenessMs: 0 }
     this.add({ kind: 'markers', key: `markers.${source}`, message })
   }
 }

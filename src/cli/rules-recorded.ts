@@ -1,0 +1,54 @@
+/** `tocsin rules backtest|why|learn`: the tools that look at what was recorded, by default the journal of the configuration. */
+
+import { journalDir } from '../cep/journal/keep.ts'
+import { rulesBacktest } from '../cep/tools/backtest.ts'
+import type { Progress } from '../cep/tools/recorded.ts'
+import { systemClock } from '../runtime/clock.ts'
+import type { Config } from '../runtime/config.ts'
+import type { Outcome } from './print.ts'
+import { progressBar } from './progress.ts'
+
+export interface RecordedFlags {
+  json?: boolean | undefined
+  journal?: string | undefined
+  from?: string | undefined
+  to?: string | undefined
+  golden?: string | undefined
+  write?: boolean | undefined
+  against?: string | undefined
+}
+
+type WithConfig = (run: (config: Config) => Promise<Outcome> | Outcome) => Promise<Outcome>
+
+export function backtest(paths: readonly string[], flags: RecordedFlags, withConfig: WithConfig): Promise<Outcome> {
+  const { golden, against, write = false } = flags
+  return overRecording(paths, flags, withConfig, (files, journal) =>
+    withBar('backtest', (progress) =>
+      rulesBacktest(files, { ...shared(flags, journal), golden, against, write, progress }),
+    ),
+  )
+}
+
+function shared({ json = false, from, to }: RecordedFlags, journal: string) {
+  return { json, from, to, journal, nowMs: systemClock.now() }
+}
+
+/** The configuration is read only for what the words do not say. */
+function overRecording(
+  paths: readonly string[],
+  { journal }: RecordedFlags,
+  withConfig: WithConfig,
+  run: (paths: readonly string[], journal: string) => Promise<Outcome>,
+): Promise<Outcome> {
+  if (paths.length > 0 && journal !== undefined) return run(paths, journal)
+  return withConfig((config) => run(paths.length > 0 ? paths : config.rules, journal ?? journalDir(config.data)))
+}
+
+async function withBar(name: string, run: (progress: Progress | undefined) => Promise<Outcome>): Promise<Outcome> {
+  const bar = progressBar(name, process.stderr)
+  try {
+    return await run(bar?.draw)
+  } finally {
+    bar?.clear()
+  }
+}

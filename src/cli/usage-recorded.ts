@@ -1,0 +1,24 @@
+/** Help texts of the tools that look at what was recorded. */
+
+const journal = `  --journal DIR|FILE   what to look at: a journal's folder (default: "journal" in the data directory of the configuration),
+                       one of its segments, or an archive of JSON lines (*.jsonl, *.jsonl.zst; docs/journal.md)`
+
+const times = `Times are ISO 8601 (local where they have no zone), 14:05 (the last time it was that) or "2h ago".`
+
+export const recordedUsage: Readonly<Record<string, string>> = {
+  'rules backtest': `usage: tocsin rules backtest [--journal DIR|FILE] [--from T] [--to T] [--json] [FILE or FOLDER …]
+       tocsin rules backtest … --golden FILE [--write]
+       tocsin rules backtest … --against REV
+
+Runs the rules over recorded traffic at full speed and prints every alert that they would have raised. It is the engine that
+runs live, so with the same rules it gives the same transitions.
+
+${journal}
+  --from T, --to T     only these; windows are warmed by what was recorded before
+  --golden FILE        compare with a file of transitions: alerts added, lost and moved, rule by rule
+  --write              write that file instead
+  --against REV        compare with the same files in a git revision: what would this change have done?
+
+${times}
+Without paths, the rules of the configuration. Exit status 0 fine, 1 a difference or a rule that failed, 2 could not run.`,
+}
