@@ -41,6 +41,8 @@ export interface Surroundings {
   facts: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>>
   /** Kept names of another rule; checks it first. Throws where the references form a circle. */
   namesOfRule(name: string, where: LocatedText, range: Range): readonly string[]
+  /** Reports an error that is not thrown, because another one is. */
+  report(error: unknown): void
   warn(where: LocatedText, range: Range, code: RuleProblemCode, message: string, help?: string): void
   everyMs: number | undefined
   strict: boolean
@@ -68,6 +70,7 @@ export abstract class CheckBase {
   protected readonly typedLets = new Map<string, Typed | 'failed' | 'open'>()
   protected where: LocatedText
   protected isInHide = false
+  protected isInUntil = false
 
   constructor(surroundings: Surroundings, lets: ReadonlyMap<string, LetSource>, where: LocatedText) {
     this.surroundings = surroundings
@@ -92,7 +95,15 @@ export abstract class CheckBase {
     const source = this.lets.get(name) as LetSource
     if (known === 'open') {
       const range = { start: 0, end: source.where.text.length }
-      throw new CheckError('name', source.where, range, `"${name}" is defined by itself`)
+      const open = [...this.typedLets].flatMap(([other, typed]) => (typed === 'open' ? [other] : []))
+      const circle = [...open.slice(open.indexOf(name)), name].join(' → ')
+      throw new CheckError(
+        'name',
+        source.where,
+        range,
+        `"${name}" is defined by itself: ${circle}`,
+        'a let may use those that do not use it',
+      )
     }
     if (known) return known
     if (!source.expression) throw new AlreadyReported()
@@ -105,6 +116,22 @@ export abstract class CheckBase {
       this.typedLets.set(name, 'failed')
       throw error
     }
+  }
+
+  /** Both of two parts, so that an error in one does not hide one in the other. */
+  protected both<A, B>(first: () => A, second: () => B): readonly [A, B] {
+    let value: A
+    try {
+      value = first()
+    } catch (error) {
+      try {
+        second()
+      } catch (other) {
+        this.surroundings.report(other)
+      }
+      throw error
+    }
+    return [value, second()]
   }
 
   protected operand(expression: Expression): Typed {

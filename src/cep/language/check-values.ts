@@ -122,8 +122,10 @@ export abstract class ValueChecker extends UnitChecker {
 
   protected arithmetic(expression: Extract<Expression, { kind: 'arithmetic' }>): Typed {
     const { operator } = expression
-    let left = this.operand(expression.left)
-    let right = this.operand(expression.right)
+    let [left, right] = this.both(
+      () => this.operand(expression.left),
+      () => this.operand(expression.right),
+    )
     const names = this.mergeNames(left, right, expression)
     const common = { ...plainNumber, type: 'number' as const, names, overMs: Math.max(left.overMs, right.overMs) }
     if (operator === '+' || operator === '-') {

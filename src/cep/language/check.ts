@@ -1,6 +1,6 @@
 import { captured, described, plainNumber, type Typed } from './check-base.ts'
 import { CallChecker } from './check-calls.ts'
-import type { Expression, LevelSentence, Quantifier, Sequence } from './syntax.ts'
+import { type Expression, type LevelSentence, type Quantifier, type Sequence, stateWords } from './syntax.ts'
 import { type ComparisonTree, stateCodes } from './tree.ts'
 import type { LocatedText } from './yaml-rules.ts'
 
@@ -10,6 +10,25 @@ export class RuleChecker extends CallChecker {
   /** The condition of a level; a sequence and an event are instants and need `keep` or `until`. */
   level(where: LocatedText, sentence: LevelSentence): { condition: Typed; until: Typed | undefined } {
     this.where = where
+    const [condition, until] = this.both(
+      () => this.levelCondition(sentence),
+      () => this.inUntil(sentence),
+    )
+    if (until && sentence.until?.kind === 'condition') this.mergeNames(condition, until, sentence.until.of)
+    this.noteHold(sentence)
+    return { condition, until }
+  }
+
+  protected inUntil(sentence: LevelSentence): Typed | undefined {
+    this.isInUntil = true
+    try {
+      return this.until(sentence)
+    } finally {
+      this.isInUntil = false
+    }
+  }
+
+  protected levelCondition(sentence: LevelSentence): Typed {
     const condition = this.check(sentence.condition)
     if (condition.type === 'moment' && sentence.keepMs === undefined && sentence.until === undefined) {
       this.fail(
@@ -23,8 +42,7 @@ export class RuleChecker extends CallChecker {
       this.fail('syntax', sentence.condition, 'this is an instant and cannot last; leave out "for"')
     }
     if (condition.type !== 'moment') this.condition(condition, sentence.condition)
-    this.noteHold(sentence)
-    return { condition, until: this.until(sentence, condition) }
+    return condition
   }
 
   hide(where: LocatedText, expression: Expression): Typed {
@@ -41,13 +59,12 @@ export class RuleChecker extends CallChecker {
     if (hold?.kind === 'of') this.step(condition, `${hold.count} of ${hold.size}`)
   }
 
-  protected until(sentence: LevelSentence, condition: Typed): Typed | undefined {
+  protected until(sentence: LevelSentence): Typed | undefined {
     const { until } = sentence
     if (!until) return undefined
     if (until.kind === 'condition') {
       const typed = this.check(until.of)
       if (typed.type !== 'moment') this.condition(typed, until.of)
-      this.mergeNames(condition, typed, until.of)
       return typed
     }
     let left = sentence.condition
@@ -103,7 +120,11 @@ export class RuleChecker extends CallChecker {
   }
 
   protected compare(expression: Extract<Expression, { kind: 'compare' }>): Typed {
-    const written = [this.operand(expression.left), this.operand(expression.right)] as const
+    this.refuseStates(expression)
+    const written = this.both(
+      () => this.operand(expression.left),
+      () => this.operand(expression.right),
+    )
     const names = this.mergeNames(written[0], written[1], expression)
     this.noteSmallSum(expression)
     const [left, right] = this.aligned(written[0], written[1], expression, 'compare')
@@ -126,13 +147,35 @@ export class RuleChecker extends CallChecker {
     }
   }
 
-  /** A sum is small while its window fills, which a rate is not. */
+  /** `check:web = crit`: states are no numbers. */
+  protected refuseStates({ operator, left, right, ...range }: Extract<Expression, { kind: 'compare' }>): void {
+    const state = [left, right].find((side) => side.kind === 'name' && isState(side.name) && !this.lets.has(side.name))
+    if (state?.kind !== 'name') return
+    const help = `write is ${operator === '!=' ? 'not ' : ''}${state.name}`
+    this.fail('kind', range, 'states are compared with "is"', help)
+  }
+
+  /** A sum is small while its window fills, which a rate is not; nothing is cleared while it does. */
   protected noteSmallSum(expression: Extract<Expression, { kind: 'compare' }>): void {
-    const { left, operator } = expression
-    if (left.kind !== 'call' || left.function !== 'sum' || left.overMs === undefined || !operator.startsWith('<'))
+    if (this.isInUntil) return
+    const isBelow = expression.operator.startsWith('<')
+    const isAbove = expression.operator.startsWith('>')
+    const summed = this.letExpression(isBelow ? expression.left : expression.right)
+    if (!(isBelow || isAbove) || summed.kind !== 'call' || summed.function !== 'sum' || summed.overMs === undefined)
       return
     const message = 'a sum is small while its window fills; this may hold too early'
     this.surroundings.warn(this.where, expression, 'lint', message, 'compare a rate: rate(…) over the same time')
+  }
+
+  /** The expression for which a let stands. */
+  protected letExpression(expression: Expression): Expression {
+    let found = expression
+    for (let through = 0; found.kind === 'name' && through < 100; through++) {
+      const source = this.lets.get(found.name)?.expression
+      if (!source) break
+      found = source
+    }
+    return found
   }
 
   protected is(expression: Extract<Expression, { kind: 'is' }>): Typed {
@@ -147,10 +190,10 @@ export class RuleChecker extends CallChecker {
   }
 
   protected logical(expression: Extract<Expression, { kind: 'and' | 'or' }>): Typed {
-    const left = this.check(expression.left)
-    this.condition(left, expression.left)
-    const right = this.check(expression.right)
-    this.condition(right, expression.right)
+    const [left, right] = this.both(
+      () => this.truth(expression.left),
+      () => this.truth(expression.right),
+    )
     return {
       ...plainNumber,
       type: 'condition',
@@ -159,6 +202,12 @@ export class RuleChecker extends CallChecker {
       comparisons: [...left.comparisons, ...right.comparisons],
       node: { op: expression.kind, left: left.node, right: right.node },
     }
+  }
+
+  protected truth(expression: Expression): Typed {
+    const typed = this.check(expression)
+    this.condition(typed, expression)
+    return typed
   }
 
   protected silence(expression: Extract<Expression, { kind: 'silence' }>): Typed {
@@ -213,6 +262,10 @@ export class RuleChecker extends CallChecker {
     if (typed.type !== 'moment') this.condition(typed, expression)
     return typed
   }
+}
+
+function isState(name: string): boolean {
+  return stateWords.some((word) => word === name)
 }
 
 function statesOf(state: string, atLeast: boolean): readonly number[] {

@@ -1,6 +1,7 @@
 /**
  * Lex: a sentence to tokens. A path is one token, its holes and tags included; so is a number with its unit.
  */
+import { foreignSign } from './cures.ts'
 import { type Range, SentenceError } from './syntax.ts'
 
 export type Token = Range & { kind: 'number' | 'word' | 'path' | 'string' | 'mark' | 'end'; text: string }
@@ -40,6 +41,11 @@ function nextToken(text: string, start: number): Token {
   const isOperator = /[-+]/.test(character) || (character === '*' && /^\*(\s|$)/.test(text.slice(start)))
   if (!isOperator && (pathCharacter.test(character) || character === '{' || character === '[')) {
     return pathToken(text, start)
+  }
+  const foreign = foreignSign(text, start)
+  if (foreign) {
+    const range = { start, end: start + foreign.sign.length }
+    throw new SentenceError(`"${foreign.sign}" has no meaning here`, range, foreign.help)
   }
   const mark = matchAt(markAt, text, start)
   if (mark === undefined) {

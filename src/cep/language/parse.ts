@@ -6,6 +6,7 @@
  */
 import { parseDuration } from '../../model/duration.ts'
 import { suggest } from '../../runtime/problem.ts'
+import { cureAfterEnd, meantUnit } from './cures.ts'
 import { reservedWords, type Token } from './lex.ts'
 import {
   type Call,
@@ -20,7 +21,7 @@ import {
   stateWords,
 } from './syntax.ts'
 import { TokenReader } from './token-reader.ts'
-import { isUnit } from './units.ts'
+import { isUnit, unitNames } from './units.ts'
 import { argumentNames, comparators, functionList, functionNames } from './words.ts'
 
 /** The value of `warn:` or `crit:`. */
@@ -265,7 +266,7 @@ class Parser extends TokenReader {
     if (this.isMark('(')) {
       this.at++
       const inner = this.or()
-      if (!this.isMark(')')) this.fail('")"')
+      if (!this.isMark(')')) this.unclosed(token, '")"')
       const { end } = this.take()
       return { ...inner, start: token.start, end }
     }
@@ -280,9 +281,10 @@ class Parser extends TokenReader {
     const [, digits, unit = '', per = ''] = /^(\d+(?:\.\d+)?)([^/]*)(?:\/([smh]))?$/.exec(token.text) as RegExpExecArray
     const range = { start: token.start, end: token.end }
     const next = this.peek()
-    if (unit === '' && per === '' && next.text !== '' && isUnit(next.text)) {
+    const apart = unit === '' && per === '' && next.kind !== 'end' ? apartUnit(next.text) : undefined
+    if (apart !== undefined) {
       const message = `a number and its unit are one word, found "${next.text}"`
-      throw new SentenceError(message, next, `write ${digits}${next.text}`)
+      throw new SentenceError(message, next, `write ${digits}${apart}`)
     }
     if (unit === '' || isUnit(unit)) {
       return { kind: 'number', value: Number(digits), unit, per: per as '' | 's' | 'm' | 'h', ...range }
@@ -292,7 +294,7 @@ class Parser extends TokenReader {
       throw new SentenceError(
         `no unit is called "${unit}"`,
         range,
-        'units: % ms s m h d w B kB MB GB TB KiB MiB GiB TiB bit kbit Mbit Gbit',
+        meantUnit(unit) ? `write ${digits}${meantUnit(unit)}` : `units: ${unitNames.join(' ')}`,
       )
     }
     return { kind: 'number', value: durationMs, unit: 'ms', per: '', ...range }
@@ -307,12 +309,20 @@ class Parser extends TokenReader {
 
   protected unknownFunction(name: Token): never {
     const meant = suggest(name.text, functionList)
-    const help = meant ? `did you mean ${meant}(…)?` : `functions: ${functionList.join(' ')}`
+    const known = `functions: ${functionList.join(' ')}`
+    const help = this.functionHelp(name.text) ?? (meant ? `did you mean ${meant}(…)?` : known)
     throw new SentenceError(`no function is called "${name.text}"`, name, help)
   }
 
+  /** What an open parenthesis lacks: told at the parenthesis where the sentence just ends. */
+  protected unclosed(open: Range, expected: string): never {
+    const token = this.peek()
+    if (token.kind === 'end') throw new SentenceError('this "(" is never closed', open)
+    this.failAt(token, expected, cureAfterEnd(token, this.peek(1), this.peek(-1)))
+  }
+
   protected callOf(called: string, percent: number, name: Range): Call {
-    this.at++
+    const open = this.take()
     const values: Expression[] = []
     const named: (Range & { name: string; value: Expression })[] = []
     while (!this.isMark(')')) {
@@ -325,11 +335,16 @@ class Parser extends TokenReader {
       if (!this.isMark(',')) break
       this.at++
     }
-    if (!this.isMark(')')) this.fail('"," or ")"')
+    if (!this.isMark(')')) this.unclosed(open, '"," or ")"')
     this.at++
     const overMs = this.takeWord('over') ? this.duration('over') : undefined
     const by = this.takeWord('by') ? this.names() : undefined
     const range = { start: name.start, end: this.peek(-1).end }
     return { kind: 'call', function: called, percent, arguments: values, named, overMs, by, ...range }
   }
+}
+
+/** A unit that stands apart from its number, also by its long name; "in" and other words of the language are none. */
+function apartUnit(word: string): string | undefined {
+  return isUnit(word) || /^[a-z]{3,}$/i.test(word) ? meantUnit(word) : undefined
 }

@@ -6,9 +6,10 @@ import { suggest } from '../../runtime/problem.ts'
 import type { CatalogueEntry } from './catalogue.ts'
 import { caught, quietly, report } from './caught.ts'
 import { AlreadyReported, CheckError, type LetSource, RuleChecker, type Surroundings, type Typed } from './check.ts'
+import { lintRule } from './lints.ts'
 import type { CheckedRule, LoadOptions } from './load.ts'
 import { type Facts, type RawFile, type RawRule, reportWhole } from './rule-file.ts'
-import { sayPart } from './say-part.ts'
+import { sayPart, saysWhole } from './say-part.ts'
 import { expandSlo } from './slo.ts'
 import type { LevelSentence, Range } from './syntax.ts'
 import type { HoldTree, LevelTree, RuleTree, SayPart, Shown } from './tree.ts'
@@ -21,6 +22,8 @@ export class Resolver {
   readonly #options: LoadOptions
   readonly #checked = new Map<string, CheckedRule | 'failed'>()
   readonly #open: string[] = []
+  /** Rules that tests at the end of a file name. */
+  readonly #testedElsewhere: ReadonlySet<string>
 
   constructor(files: readonly RawFile[], options: LoadOptions) {
     this.#options = options
@@ -33,6 +36,7 @@ export class Resolver {
       files.flatMap((file) => file.facts.map((fact) => ({ ...fact, same: JSON.stringify(fact.values) }))),
       (name) => `other facts about ${name} stand`,
     )
+    this.#testedElsewhere = new Set(files.flatMap((file) => file.tests.flatMap(({ expect }) => Object.keys(expect))))
     for (const rule of files.flatMap((file) => file.rules)) this.#addRule(rule)
     for (const file of files) {
       for (const fact of file.facts) this.facts[fact.name] = { ...this.facts[fact.name], ...fact.values }
@@ -103,6 +107,7 @@ export class Resolver {
       strict: this.#options.strict === true,
       lint: this.#options.lint === true,
       namesOfRule: (name, where, range) => this.#namesOfRule(name, where, range),
+      report,
       warn: (where, range, code, message, help) => reportRange(where, range, code, message, help, 'warning'),
     }
     const levels = [...raw.levels]
@@ -127,25 +132,34 @@ export class Resolver {
     const names = isFine ? namesOfLevels(results as LevelResult[]) : undefined
     const { hide: hideSource } = raw
     const hide = hideSource && caught(() => checker.hide(hideSource.where, hideSource.expression))
-    if (!names) return undefined
+    if (!names) {
+      // What else is said is judged by the names that are written, so that one slip does not hide another.
+      const written = writtenNames(raw)
+      if (raw.say) this.#say(raw, raw.say, checker, written)
+      if (raw.known) this.#known(raw.known, written, false)
+      return undefined
+    }
     const keepsMore = hide?.names.some((name) => !names.includes(name)) === true
     if (keepsMore && raw.hide) reportWhole(raw.hide.where, 'this keeps names that the rule does not keep')
     const sayParts = raw.say ? this.#say(raw, raw.say, checker, names) : []
     const known = raw.known && this.#known(raw.known, names)
     if ((raw.hide && !hide) || keepsMore || !sayParts || (raw.known && !known)) return undefined
-    this.#warn(raw, checker)
+    this.#warn(raw, checker, results as LevelResult[])
     return build(raw, checker, results as LevelResult[], names, hide, sayParts, known)
   }
 
-  #known(where: LocatedText, names: readonly string[]): RuleTree['known'] {
+  #known(where: LocatedText, names: readonly string[], isSure = true): RuleTree['known'] {
     const facts = this.facts[where.text]
-    if (!facts) reportWhole(where, `there are no facts about {${where.text}}`, 'name')
-    else if (!names.includes(where.text)) reportWhole(where, `the rule is not per {${where.text}}`, 'name')
+    if (!facts) {
+      const meant = suggest(where.text, Object.keys(this.facts))
+      const help = meant ? `did you mean "${meant}"?` : `add them: facts: {${where.text}: {…: {}}}`
+      reportWhole(where, `there are no facts about {${where.text}}`, 'name', help)
+    } else if (!names.includes(where.text)) reportWhole(where, `the rule is not per {${where.text}}`, 'name')
     else {
       const groups = Object.entries(facts).map(([key, values]) =>
         names.map((name) => (name === where.text ? key : (values[name] ?? ''))),
       )
-      if (!groups.some((group) => group.includes(''))) return { name: where.text, groups }
+      if (!isSure || !groups.some((group) => group.includes(''))) return { name: where.text, groups }
       const lacking = names.filter((name) => name !== where.text).join(', ')
       reportWhole(where, `the rule is also per ${lacking}, which the facts about {${where.text}} do not tell`, 'name')
     }
@@ -154,7 +168,7 @@ export class Resolver {
 
   #say(raw: RawRule, where: LocatedText, checker: RuleChecker, names: readonly string[]): SayPart[] | undefined {
     const parts: SayPart[] = []
-    let isFine = true
+    let isFine = saysWhole(where)
     let at = 0
     for (const found of where.text.matchAll(/\{([^{}]*)\}/g)) {
       const start = found.index
@@ -168,7 +182,7 @@ export class Resolver {
     return isFine ? parts : undefined
   }
 
-  #warn(raw: RawRule, checker: RuleChecker): void {
+  #warn(raw: RawRule, checker: RuleChecker, results: readonly LevelResult[]): void {
     const [reason] = checker.stepReasons
     if (reason && raw.everyMs === undefined) {
       const severity = this.#options.strict ? 'error' : 'warning'
@@ -181,16 +195,13 @@ export class Resolver {
         severity,
       )
     }
-    if (this.#options.lint && raw.tests.length === 0) {
-      reportRange(
-        raw.at,
-        { start: 0, end: raw.name.length },
-        'lint',
-        `rule ${raw.name} has no tests`,
-        'show that it fires, and that it does not',
-        'warning',
-      )
-    }
+    if (!this.#options.lint) return
+    const linted = results.map((result) => ({
+      ...result,
+      condition: result.sentence.condition,
+      tree: levelTree(result),
+    }))
+    lintRule(raw, linted, raw.tests.length > 0 || this.#testedElsewhere.has(raw.name))
   }
 }
 
@@ -216,6 +227,13 @@ interface LevelResult {
   where: LocatedText
   sentence: LevelSentence
   typed: { condition: Typed; until: Typed | undefined }
+}
+
+/** Every name that stands in braces in a sentence of the rule. */
+function writtenNames({ levels, slo, lets, unread }: RawRule): string[] {
+  const texts = [...levels.map(({ where }) => where), ...[...lets.values()].map(({ where }) => where), ...unread]
+  if (slo) texts.push(slo.bad, slo.all)
+  return texts.flatMap(({ text }) => [...text.matchAll(/\{([a-z_][a-z0-9_]*)/g)].map(([, name]) => name as string))
 }
 
 function namesOfLevels(results: readonly LevelResult[]): readonly string[] | undefined {

@@ -4,8 +4,10 @@
 import { isMap, type Node } from 'yaml'
 import { parseDuration } from '../../model/duration.ts'
 import { parsePath } from '../../model/path.ts'
+import { suggest } from '../../runtime/problem.ts'
 import type { CatalogueEntry } from './catalogue.ts'
 import type { LetSource } from './check.ts'
+import { durationCure, meantUnit, pathCure } from './cures.ts'
 import { reservedWords } from './lex.ts'
 import type { RawTest } from './load.ts'
 import { parseExpression, parseLevel } from './parse.ts'
@@ -38,6 +40,8 @@ export interface RawRule {
   runbook: string | undefined
   tags: Record<string, string>
   tests: RawTest[]
+  /** Sentences that could not be parsed. */
+  unread: LocatedText[]
   /** False where something was wrong that makes checking the rest pointless. */
   isWhole: boolean
 }
@@ -77,18 +81,22 @@ function readEntry(file: SourceFile, item: unknown, into: RawFile['catalogue']):
   if (!match || !kind) return
   const parsed = parsePath(match.text)
   if (!parsed.ok) {
-    reportRange(match, { start: parsed.error.column - 1, end: parsed.error.column }, 'syntax', parsed.error.message)
+    reportRange(
+      match,
+      { start: parsed.error.column - 1, end: parsed.error.column },
+      'syntax',
+      parsed.error.message,
+      pathCure(match.text),
+    )
     return
   }
-  if (!seriesKinds.some((known) => known === kind.text)) {
-    reportWhole(kind, `expected a kind: ${seriesKinds.join(', ')}`)
-    return
-  }
-  if (unit && !catalogueUnits.some((known) => known === unit.text)) {
-    reportWhole(unit, `expected a unit: ${catalogueUnits.join(' ')}`)
-    return
-  }
+  const isKind = seriesKinds.some((known) => known === kind.text)
+  if (!isKind)
+    reportWhole(kind, `expected a kind: ${seriesKinds.join(', ')}`, 'file', didYouMean(kind.text, seriesKinds))
+  const isUnit = !unit || catalogueUnits.some((known) => known === unit.text)
+  if (unit && !isUnit) reportWhole(unit, `expected a unit: ${catalogueUnits.join(' ')}`, 'file', unitHelp(unit.text))
   const stepMs = readDuration(file, found.get('step'), 'step')
+  if (!isKind || !isUnit) return
   into.push({
     pattern: parsed.value,
     kind: kind.text as SeriesKind,
@@ -97,6 +105,16 @@ function readEntry(file: SourceFile, item: unknown, into: RawFile['catalogue']):
     at: match,
     line: file.lineOf(item),
   })
+}
+
+function didYouMean(text: string, known: readonly string[]): string | undefined {
+  const meant = suggest(text, known)
+  return meant && `did you mean "${meant}"?`
+}
+
+function unitHelp(text: string): string | undefined {
+  const meant = meantUnit(text)
+  return meant && `write ${meant}`
 }
 
 function readFacts(file: SourceFile, node: unknown): RawFile['facts'] {
@@ -136,10 +154,11 @@ function readRule(file: SourceFile, name: string, node: unknown, key: Node): Raw
     runbook: undefined,
     tags: {},
     tests: [],
+    unread: [],
     isWhole: true,
   }
   if (!/^[a-z][a-z0-9_]*$/.test(name))
-    reportWhole(at, 'a rule is named by a-z, 0-9 and _, beginning with a letter', 'name')
+    reportWhole(at, 'a rule is named by a-z, 0-9 and _, beginning with a letter', 'name', nameHelp(name))
   const entries = entriesOf(file, node, `rule ${name}`, ruleKeys)
   for (const [entry, value] of entries) readRuleKey(file, rule, entry as (typeof ruleKeys)[number], value)
   const order = { warn: 0, crit: 1 }
@@ -151,9 +170,23 @@ function readRule(file: SourceFile, name: string, node: unknown, key: Node): Raw
   return rule
 }
 
+function nameHelp(name: string): string | undefined {
+  const meant = name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_')
+    .replace(/^[^a-z]+|_+$/g, '')
+  return meant === '' ? undefined : `write ${meant}`
+}
+
+/** A time after which something happens again and again, or is dropped: nothing at all would be always. */
+function readSpan(file: SourceFile, node: unknown, what: string): number | undefined {
+  const durationMs = readDuration(file, node, what)
+  if (durationMs === 0) file.reportNode(node, `${what}: expected more than nothing`)
+  return durationMs || undefined
+}
+
 function readRuleKey(file: SourceFile, rule: RawRule, key: (typeof ruleKeys)[number], node: unknown): void {
   const text = () => textOf(file, node, key)
-  const duration = (fallback: number) => readDuration(file, node, key) ?? fallback
   switch (key) {
     case 'let':
       for (const [name, value, at] of entriesOf(file, node, 'let')) readLet(file, rule, name, value, at)
@@ -163,7 +196,10 @@ function readRuleKey(file: SourceFile, rule: RawRule, key: (typeof ruleKeys)[num
       const where = text()
       const sentence = where && attempt(where, () => parseLevel(where.text))
       if (where && sentence) rule.levels.push({ level: key, where, sentence })
-      else rule.isWhole = false
+      else {
+        rule.isWhole = false
+        if (where) rule.unread.push(where)
+      }
       return
     }
     case 'slo':
@@ -177,22 +213,23 @@ function readRuleKey(file: SourceFile, rule: RawRule, key: (typeof ruleKeys)[num
       return
     }
     case 'every':
-      rule.everyMs = duration(0) || undefined
+      rule.everyMs = readSpan(file, node, key)
       return
     case 'settle':
-      rule.settleMs = duration(rule.settleMs)
+      rule.settleMs = readDuration(file, node, key) ?? rule.settleMs
       return
     case 'forget':
-      rule.forgetMs = duration(rule.forgetMs)
+      rule.forgetMs = readSpan(file, node, key) ?? rule.forgetMs
       return
     case 'remind':
-      rule.remindMs = duration(0) || undefined
+      rule.remindMs = readSpan(file, node, key)
       return
     case 'if missing': {
       const where = text()
       const found = missingWords.find((word) => word === where?.text)
       if (found) rule.ifMissing = found
-      else if (where) reportWhole(where, 'expected hold, ok, warn or crit')
+      else if (where)
+        reportWhole(where, 'expected hold, ok, warn or crit', 'file', didYouMean(where.text, missingWords))
       return
     }
     case 'known':
@@ -203,7 +240,8 @@ function readRuleKey(file: SourceFile, rule: RawRule, key: (typeof ruleKeys)[num
       const found = /^(\d+)( [a-z_ ]+)?$/.exec(where?.text ?? '')
       rule.groupsAt = where
       if (found && Number(found[1]) > 0) rule.groupsMax = Number(found[1])
-      else if (where) reportWhole(where, 'expected a number of groups, such as 500 hosts')
+      else if (where)
+        reportWhole(where, 'expected a whole number of groups above 0 and what they are, such as 500 hosts')
       return
     }
     case 'say':
@@ -250,7 +288,8 @@ function readSlo(file: SourceFile, rule: RawRule, node: unknown): void {
     reportWhole(least, 'expected a whole number of bad requests')
     rule.isWhole = false
   }
-  if (rule.isWhole) rule.slo = { bad, all, target, least: Number(least?.text ?? 0) }
+  if (!rule.isWhole) rule.unread.push(bad, all)
+  else rule.slo = { bad, all, target, least: Number(least?.text ?? 0) }
 }
 
 /** Requests are counted by one path each, or by a let that stands for one. */
@@ -275,7 +314,10 @@ export function readDuration(file: SourceFile, node: unknown, what: string): num
   const text = textOf(file, node, what)
   if (!text) return undefined
   const durationMs = parseDuration(text.text)
-  if (durationMs === undefined) reportWhole(text, `${what}: expected a duration such as 30s`)
+  if (durationMs === undefined) {
+    const help = durationCure(text.text.replace(/(\d) +(?=[a-z])/i, '$1'), '')
+    reportWhole(text, `${what}: expected a duration such as 30s`, 'file', help)
+  }
   return durationMs
 }
 
@@ -285,8 +327,13 @@ function keyText(file: SourceFile, text: string, key: Node): LocatedText {
   return { file, text, offsets: Array.from({ length: text.length + 1 }, (_, i) => start + i) }
 }
 
-export function reportWhole(where: LocatedText, message: string, code: 'file' | 'name' = 'file'): void {
-  reportRange(where, { start: 0, end: where.text.length }, code, message)
+export function reportWhole(
+  where: LocatedText,
+  message: string,
+  code: 'file' | 'name' = 'file',
+  help?: string | undefined,
+): void {
+  reportRange(where, { start: 0, end: where.text.length }, code, message, help)
 }
 
 /** Runs a parser over a located text; what it throws is reported at its place. */

@@ -44,6 +44,28 @@ export function sayPart(
   return { text: trimmed, node: typed.node, unit: typed.unit, isPercent: typed.isPercent }
 }
 
+/** Braces come in pairs and not inside each other; what does not is reported. */
+export function saysWhole(where: LocatedText): boolean {
+  const report = (at: number, message: string, help: string) => {
+    reportRange(where, { start: at, end: at + 1 }, 'syntax', message, help)
+    return false
+  }
+  let open = -1
+  for (let at = 0; at < where.text.length; at++) {
+    const character = where.text[at]
+    if (character === '{' && open >= 0) {
+      return report(
+        at,
+        'braces inside braces',
+        'a kept name is {host}; a path is given a name with "let" and said by it',
+      )
+    }
+    if (character === '{') open = at
+    if (character === '}') open = -1
+  }
+  return open < 0 || report(open, 'this "{" is never closed', 'a value is said as {name}')
+}
+
 /** `{host.router}` in a sentence is looked up when it is said. */
 function factValues(facts: Facts, name: string, fact: string): Record<string, string> {
   const values: Record<string, string> = {}

@@ -2,6 +2,7 @@
 
 import { parseDuration } from '../../model/duration.ts'
 import { parsePath } from '../../model/path.ts'
+import { cureAfterEnd, durationCure, functionCure, pathCure } from './cures.ts'
 import { lex, reservedWords, type Token } from './lex.ts'
 import type { Selector } from './syntax.ts'
 import { SentenceError } from './syntax.ts'
@@ -17,7 +18,10 @@ export class TokenReader {
   }
 
   end(): void {
-    if (this.peek().kind !== 'end') this.fail('the end of the sentence')
+    const token = this.peek()
+    if (token.kind === 'end') return
+    const before = this.at > 0 ? this.peek(-1) : undefined
+    this.failAt(token, 'the end of the sentence', cureAfterEnd(token, this.peek(1), before))
   }
 
   protected names(): string[] {
@@ -38,7 +42,10 @@ export class TokenReader {
   protected duration(after: string): number {
     const token = this.take()
     const durationMs = parseDuration(token.text)
-    if (durationMs === undefined) this.failAt(token, `a duration such as 5m after "${after}"`)
+    if (durationMs === undefined) {
+      const cure = durationCure(token.text, this.peek().text)
+      this.failAt(token, `a duration such as 5m after "${after}"`, cure)
+    }
     if (durationMs === 0 && after !== 'keep') throw new SentenceError('expected more than nothing', token)
     return durationMs as number
   }
@@ -73,9 +80,15 @@ export class TokenReader {
     this.failAt(this.peek(), expected)
   }
 
-  protected failAt(token: Token, expected: string): never {
+  protected failAt(token: Token, expected: string, help?: string): never {
     const found = token.kind === 'end' ? 'the end' : `"${this.text.slice(token.start, token.end)}"`
-    throw new SentenceError(`expected ${expected}, found ${found}`, token)
+    throw new SentenceError(`expected ${expected}, found ${found}`, token, help)
+  }
+
+  /** What a word before "(" may have meant. */
+  protected functionHelp(name: string): string | undefined {
+    const meant = functionCure(name)
+    return meant && `write ${meant}`
   }
 
   protected path(): Selector {
@@ -83,13 +96,16 @@ export class TokenReader {
     const parsed = parsePath(token.text)
     if (!parsed.ok) {
       const start = Math.min(token.start + parsed.error.column - 1, token.end - 1)
-      throw new SentenceError(parsed.error.message, { start, end: start + 1 })
+      throw new SentenceError(parsed.error.message, { start, end: start + 1 }, pathCure(token.text))
     }
     const pattern = parsed.value
     if (pattern.prefix === '' && pattern.segments.length === 1 && pattern.tags.length === 0) {
-      const help = /[-+*]/.test(token.text)
-        ? 'put spaces around + - and *; a metric without dots is written metric:name'
-        : 'a metric without dots is written metric:name'
+      const cure = pathCure(token.text) ?? (this.peek().text === '(' ? this.functionHelp(token.text) : undefined)
+      const help = cure
+        ? cure
+        : /[-+*]/.test(token.text)
+          ? 'put spaces around + - and *; a metric without dots is written metric:name'
+          : 'a metric without dots is written metric:name'
       throw new SentenceError(`"${token.text}" is neither a name nor a path`, token, help)
     }
     return { kind: 'selector', pattern, text: token.text, start: token.start, end: token.end }

@@ -48,6 +48,8 @@ const units: ReadonlyMap<string, Unit> = new Map([
   ['Gbit', data(1e9, 8)],
 ])
 
+export const unitNames = [...units.keys()] as readonly string[]
+
 export function isUnit(text: string): boolean {
   return units.has(text)
 }

@@ -16,6 +16,7 @@ import {
   type YAMLMap,
 } from 'yaml'
 import { suggest } from '../../runtime/problem.ts'
+import { keyCure } from './cures.ts'
 import type { RuleProblem, RuleProblemCode } from './problems.ts'
 import type { Range } from './syntax.ts'
 
@@ -27,10 +28,12 @@ export interface LocatedText {
 }
 
 const tears =
-  /^(Unexpected |Not a YAML token|Missing , or : between flow|Implicit map keys need|Flow map|Flow sequence|Implicit keys need)/
+  /^(Unexpected |Not a YAML token|Tabs are not allowed|All mapping items must start|Missing , or : between flow|Implicit map keys need|Flow map|Flow sequence|Implicit keys need)/
 const tornMessage = 'this cannot be read as YAML from here on'
 const quotesHelp =
   'inside { } and [ ] a text with braces, brackets or commas needs quotes, as does one that begins with them'
+
+const flowHelp = 'inside { } a comma ends a text: put a text with commas in quotes'
 
 /** One file under examination; collects its problems. */
 export class SourceFile {
@@ -57,10 +60,17 @@ export class SourceFile {
   /** Where YAML loses its way, only the first place is told: what follows is the same mistake again and again. */
   #reportYaml(message: string, at: number): void {
     const isTear = tears.test(message)
-    if (isTear && this.#isTorn) return
-    const before = this.text.slice(this.text.lastIndexOf('\n', at - 1) + 1, at)
-    const help = isTear && /[{[]/.test(before) ? quotesHelp : undefined
-    this.report({ code: 'syntax', message: isTear ? tornMessage : plainYamlError(message), at, length: 1, help })
+    const line = this.#lines.linePos(at).line
+    const isTold = this.problems.some((other) => other.line === line)
+    if (!(isTear && (this.#isTorn || isTold))) {
+      const lineStart = this.text.lastIndexOf('\n', at - 1) + 1
+      const before = this.text.slice(lineStart, at)
+      const indent = /^\s*/.exec(this.text.slice(lineStart))?.[0].length ?? 0
+      const [, quote] = /^Missing closing (["'])/.exec(message) ?? []
+      const opened = quote === undefined ? -1 : this.text.lastIndexOf(quote, at - 1)
+      const place = opened >= 0 ? opened : Math.max(at, lineStart + indent)
+      this.report({ code: 'syntax', length: 1, at: place, ...plainYamlError(message, before) })
+    }
     if (isTear) this.#isTorn = true
   }
 
@@ -126,7 +136,11 @@ export function entriesOf(
 ): [string, unknown, Node][] {
   const resolved = file.resolve(node)
   if (!isMap(resolved)) {
-    file.reportNode(resolved ?? node, `${what}: expected a mapping`)
+    file.reportNode(
+      resolved ?? node,
+      `${what}: expected a mapping, found ${foundText(resolved)}`,
+      mappingHelp(resolved),
+    )
     return []
   }
   const entries: [string, unknown, Node][] = []
@@ -134,12 +148,13 @@ export function entriesOf(
     const key = String(isScalar(pair.key) ? pair.key.value : pair.key)
     if (known && !known.includes(key)) {
       const meant = suggest(key, known)
-      const help = meant ? `did you mean "${meant}"?` : `known here: ${known.join(', ')}`
+      const help = keyCure(key, known) ?? (meant ? `did you mean "${meant}"?` : `known here: ${known.join(', ')}`)
       file.reportNode(pair.key, `${what}: there is no such key as "${key}"`, help, 'name')
       continue
     }
     if (pair.value === null || pair.value === undefined) {
-      file.reportNode(pair.key, `${key} has no value`)
+      const isFlow = (resolved as YAMLMap).flow === true
+      file.reportNode(pair.key, `${key} has no value`, isFlow ? flowHelp : undefined)
       continue
     }
     const value = file.resolve(pair.value)
@@ -168,19 +183,33 @@ function mergedItems(file: SourceFile, map: YAMLMap): readonly Pair[] {
 
 export function itemsOf(file: SourceFile, node: unknown, what: string): unknown[] {
   if (isSeq(node)) return node.items.map((item) => file.resolve(item))
-  file.reportNode(node, `${what}: expected a list`)
+  const help = isMap(node) ? 'begin each item with "- "' : undefined
+  file.reportNode(node, `${what}: expected a list, found ${foundText(node)}`, help)
   return []
 }
 
 /** A scalar as text with its offsets; undefined, and reported, for anything else. */
 export function textOf(file: SourceFile, node: unknown, what: string): LocatedText | undefined {
   if (!isScalar(node) || node.value === null || node.value === undefined || !node.range) {
-    file.reportNode(node, `${what}: expected a text`)
+    const help = isMap(node) || isSeq(node) ? quotesHelp : undefined
+    file.reportNode(node, `${what}: expected a text, found ${foundText(node)}`, help)
     return undefined
   }
   // A number or a boolean is the text it was written as.
   const text = typeof node.value === 'string' ? node.value : String(node.source ?? node.value)
   return { file, text, offsets: offsetsOf(file.text, node, text) }
+}
+
+function foundText(node: unknown): string {
+  if (isMap(node)) return 'a mapping'
+  if (isSeq(node)) return 'a list'
+  return isScalar(node) && node.value !== null && node.value !== undefined ? 'a text' : 'nothing'
+}
+
+function mappingHelp(node: unknown): string | undefined {
+  return isScalar(node) && (node.value === null || node.value === undefined)
+    ? 'what belongs to it stands below it, further to the right'
+    : undefined
 }
 
 /** Reports a problem in a range of a located text. */
@@ -228,10 +257,24 @@ function escapeLength(source: string, at: number): number {
   return kind === 'x' ? 4 : kind === 'u' ? 6 : kind === 'U' ? 10 : 2
 }
 
-function plainYamlError(message: string): string {
-  if (/Map keys must be unique/.test(message)) return 'this key stands twice in the same mapping'
-  if (/Nested mappings are not allowed in compact mappings/.test(message)) {
-    return '": " may not stand inside a plain text; put the whole text in quotes'
+/** What YAML says, in the words of someone who wrote a rule; `before` is what stands in the line before the place. */
+function plainYamlError(text: string, before: string): { message: string; help?: string } {
+  const message = text.replace(/\n[\s\S]*$/, '')
+  if (message.startsWith('Map keys must be unique')) return { message: 'this key stands twice in the same mapping' }
+  if (message.startsWith('Nested mappings are not allowed')) {
+    return { message: '": " may not stand inside a plain text; put the whole text in quotes' }
   }
-  return message.replace(/\n[\s\S]*$/, '')
+  if (message.startsWith('Tabs are not allowed')) return { message: 'a tab cannot indent', help: 'indent with spaces' }
+  if (message.startsWith('All mapping items must start')) {
+    const help = 'what belongs together begins in the same column; what belongs to a key stands further to the right'
+    return { message: 'this begins in another column than its neighbours', help }
+  }
+  if (message.startsWith('Missing closing')) {
+    return {
+      message: 'this quote is never closed',
+      help: 'a text in quotes ends with the same quote',
+    }
+  }
+  if (tears.test(message)) return { message: tornMessage, ...(/[{[]/.test(before) && { help: quotesHelp }) }
+  return { message }
 }

@@ -55,7 +55,8 @@ export function parseGiven(text: string): Result<Segment[], GivenError> {
   try {
     const segments = [readSegment(reader)]
     while (reader.take(',')) segments.push(readSegment(reader))
-    if (!reader.atEnd) reader.fail('expected "," or the end')
+    if (!reader.atEnd)
+      reader.fail('expected "," or the end', 'values follow each other with commas: 1 for 5m, 9 for 2m, 1')
     const open = segments.findIndex((segment, i) => i < segments.length - 1 && isOpen(segment))
     if (open >= 0)
       reader.failAt(
@@ -180,7 +181,8 @@ class Reader {
   duration(): number {
     const match = this.#match(/[A-Za-z0-9]+/y)
     const durationMs = match && parseDuration(match[0])
-    if (!durationMs) return this.fail(`expected a time such as 5m after "for"`)
+    if (!durationMs)
+      return this.fail(`expected a time such as 5m after "for"`, 'a number and its unit are one word: 5m, 1h30m')
     return durationMs
   }
 

@@ -150,7 +150,12 @@ function prepareEvent(at: string, event: string): Result<GivenEvent, GivenError>
   if (!parsed.ok) return err({ at: parsed.error.column - 1, length: 1, message: parsed.error.message })
   const named = literal(parsed.value)
   if (parsed.value.prefix !== 'event' || !named)
-    return err(whole('expected an event such as event:deploy[process=verifier]'))
+    return err(
+      whole(
+        'expected an event such as event:deploy[process=verifier]',
+        'its name and its tags, without holes and stars',
+      ),
+    )
   return ok({ atMs, ...named })
 }
 

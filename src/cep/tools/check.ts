@@ -49,9 +49,10 @@ export async function rulesCheck(
 ): Promise<Outcome> {
   const loaded = loadFiles(paths, { strict, json, lint: true, memoryMax })
   if ('exitCode' in loaded) return loaded
-  const problems = [...loaded.problems, ...testProblems(loaded)].sort(byPlace)
-  const warnings = [...loaded.warnings].sort(byPlace)
-  const exitCode = problems.length > 0 || (strict && warnings.length > 0) ? 1 : 0
+  const strictly = strict ? loaded.warnings.map((warning) => ({ ...warning, severity: 'error' as const })) : []
+  const problems = [...loaded.problems, ...testProblems(loaded), ...strictly].sort(byPlace)
+  const warnings = strict ? [] : [...loaded.warnings].sort(byPlace)
+  const exitCode = problems.length > 0 ? 1 : 0
   if (json) return { exitCode, text: JSON.stringify({ ...counts(loaded), problems, warnings }, null, 2) }
   const found = [...problems, ...warnings].sort(byPlace).map(formatRuleProblem)
   return {

@@ -10,7 +10,9 @@ import { ruleFileSchema } from '../../../src/cep/language/schema.ts'
 import { prepare } from '../../../src/cep/testing/prepare.ts'
 import { rulesSchema } from '../../../src/cep/tools/index.ts'
 
-const accepts = new Ajv2020({ allErrors: true, formats: { 'uri-reference': true } }).compile(ruleFileSchema)
+const accepts = new Ajv2020({ allErrors: true, allowUnionTypes: true, formats: { 'uri-reference': true } }).compile(
+  ruleFileSchema,
+)
 const read = (file: string) => fs.readFileSync(file, 'utf8')
 const filesIn = (folder: string) =>
   fs
