@@ -244,10 +244,16 @@ class Deciding {
     this.#changes.bursts.add(name)
     const waits = admission === 'collected' ? '; collected, as the fourth or a later page of the rule within 10s' : ''
     const { fingerprint, transition } = member
-    const decision = { atMs: nowMs, fingerprint, transition, change, receivers }
-    this.#changes.decisions.push({ ...decision, notify: true, reason: `${member.reason}${waits}` })
+    const why = `${member.reason}${member.turn === 'flapping' ? ', and it flaps' : ''}${this.#wayOf(member, alert)}${waits}`
+    this.#teller.decided({ fingerprint, transition, change, receivers, notify: true, reason: why })
     if (admission === 'at once') this.#teller.send([member])
     else if (admission === 'summary') this.#flush(name, burst)
+  }
+
+  /** Where in the tree its receivers stand, for whoever wonders why it came to them. */
+  #wayOf({ ends }: Member, alert: Alert): string {
+    const ways = ends ? [] : this.#teller.destinations(alert).flatMap(({ way }) => (way === '' ? [] : [way]))
+    return ways.length > 0 ? ` (alerts.route.${ways.join(', ')})` : ''
   }
 
   #flush(name: string, burst: Burst): void {

@@ -45,7 +45,7 @@ export class Outgoing extends Ledger {
   /** Receivers that have not heard of this level yet, or the reason why there are none. */
   newsFor(alert: Alert): readonly string[] | string {
     const routed = this.destinations(alert).map(({ receiver }) => receiver)
-    if (routed.length === 0) return 'no receiver'
+    if (routed.length === 0) return Object.keys(this.routing.receivers).length > 0 ? 'routed to nobody' : 'no receiver'
     const flap = this.state.flaps.get(alert.fingerprint)
     const news = routed.filter((receiver) => {
       const ever = isFlapping(flap) ? flap.receivers[receiver] : undefined

@@ -1,13 +1,15 @@
 /**
  * Scenarios: what is said on alerts-log, in a table, and who is told what, in another.
  *
- *     given: '0s  crit verifier          a transition of group verifier; more words: hidden, blind, rule=…, remind=…
+ *     given: '0s  crit verifier          a transition of group verifier; more words: hidden, blind, rule=…, remind=…, team=…
  *             5s  ok verifier
  *             6s  oncall dead            from here on what goes to oncall ends as a dead letter (or: delivered, silent)
  *             6s  oncall fallback=ops    … is not taken, and ops is told instead (oncall gives-up fallback=ops: the first that waits)
  *             6s  ack verifier          ann acknowledges it; more words: for=1h, sticky (or: unack, note)
  *             6s  silence s1 for=1h rule=a*   a silence of id s1; more words: in=5s (when it starts), quiet=1m, patterns
- *             9s  expire s1
+ *             9s  expire s1              (or: extend s1 for=1h)
+ *             6s  maintain m1 for=1h rule=a*   a maintenance window; in=5s, patterns; release m1 ends it
+ *             8s  reload calm            from here on the configuration is that of `reloads`
  *             7s  restart                the state is saved, and read back from the database'
  *     told:  '0s  firing oncall: verifier
  *             5s  resolved oncall: verifier'
@@ -28,6 +30,7 @@ import type { ArgumentValue, Command } from '../../src/model/command.ts'
 import type { Decision } from '../../src/model/decision.ts'
 import { parseDuration } from '../../src/model/duration.ts'
 import type { LogEntry } from '../../src/model/message.ts'
+import { readMoment } from '../../src/model/schedule.ts'
 import type { Level, Transition } from '../../src/model/transition.ts'
 import { type Given, transition } from '../support/transitions.ts'
 
@@ -38,40 +41,74 @@ export interface Scenario {
   told: string
   until?: string
   routing?: Routing
+  reloads?: Readonly<Record<string, Routing>>
+  /** When it all begins, such as `2026-03-29 00:00 Europe/Amsterdam`. */
+  start?: string
+  /** How often the clock ticks; 1s by default. */
+  tick?: string
   /** `transition: reason` of the decisions not to tell, in order. */
   untold?: string[]
 }
 
-const email = { email: { to: ['oncall@example.org'], from: 'tocsin@example.org', smtp: 'smtp://localhost:25' } }
+export const email = { email: { to: ['oncall@example.org'], from: 'tocsin@example.org', smtp: 'smtp://localhost:25' } }
 export const oncallOnly: Routing = { receivers: { oncall: email }, route: { receiver: 'oncall' } }
 export const warnToOps: Routing = {
   receivers: { oncall: email, ops: email },
   route: { receiver: 'oncall', routes: [{ match: { severity: 'warn' }, receiver: 'ops' }] },
 }
 
-export function scenario(title: string, { given, told, until = '30s', routing = oncallOnly, untold }: Scenario): void {
+export function scenario(title: string, given: Scenario): void {
   test(title, () => {
-    const play = new Play(routing)
-    const rows = given
-      .trim()
-      .split('\n')
-      .map((row) => row.trim().split(/\s+/))
-    for (let atMs = 0; atMs <= durationOf(until); atMs += 1000) {
-      play.tick(atMs)
-      for (const [when, ...words] of rows) if (durationOf(when as string) === atMs) play.row(words, atMs)
-    }
+    const play = played(given)
     expect(play.told).toEqual(
-      told
-        .trim()
-        .split('\n')
-        .map((row) => row.trim().replace(/\s+/g, ' '))
-        .filter(Boolean),
+      rowsOf(given.told).map(([when, ...words]) => [inSeconds(when as string), ...words].join(' ')),
     )
-    if (untold) {
-      const silent = play.decisions.filter(({ notify }) => !notify)
-      expect(silent.map(({ change, reason }) => `${change}: ${reason}`)).toEqual(untold)
-    }
+    if (given.untold) expect(untoldOf(play)).toEqual(given.untold)
   })
+}
+
+/** Everything in the table, and the clock. */
+export function played({
+  given,
+  until = '30s',
+  routing = oncallOnly,
+  reloads = {},
+  start,
+  tick = '1s',
+}: Scenario): Play {
+  const play = new Play(routing, start === undefined ? startMs : momentOf(start))
+  const rows = rowsOf(given)
+  for (let atMs = 0; atMs <= durationOf(until); atMs += durationOf(tick)) {
+    play.tick(atMs)
+    for (const [when, ...words] of rows) {
+      if (durationOf(when as string) !== atMs) continue
+      if (words[0] === 'reload') play.routing = reloads[words[1] as string] as Routing
+      else play.row(words, atMs)
+    }
+  }
+  return play
+}
+
+export function untoldOf({ decisions }: Play): string[] {
+  return decisions.filter(({ notify }) => !notify).map(({ change, reason }) => `${change}: ${reason}`)
+}
+
+function rowsOf(table: string): string[][] {
+  return table
+    .trim()
+    .split('\n')
+    .map((row) => row.trim().split(/\s+/))
+    .filter(([first]) => first !== '')
+}
+
+function inSeconds(duration: string): string {
+  return `${durationOf(duration) / 1000}s`
+}
+
+/** `2026-03-29 00:00 Europe/Amsterdam` */
+export function momentOf(text: string): number {
+  const [day, time, zone] = text.split(' ')
+  return readMoment(`${day} ${time}`, zone) as number
 }
 
 export class Play {
@@ -79,22 +116,25 @@ export class Play {
   readonly told: string[] = []
   readonly decisions: Decision[] = []
   readonly log: LogEntry[] = []
-  readonly #routing: Routing
+  /** Changes with a reload. */
+  routing: Routing
+  readonly #startMs: number
   readonly #fates = new Map<string, string>()
   #changes = noChanges()
 
-  constructor(routing: Routing) {
-    this.#routing = routing
+  constructor(routing: Routing, beginMs = startMs) {
+    this.routing = routing
+    this.#startMs = beginMs
   }
 
   row(words: string[], atMs: number): void {
     const [first, second, ...more] = words as [string, string, ...string[]]
     if (first === 'restart') this.#restart()
-    else if (commandWords.includes(first)) this.command(commandOf(words, startMs + atMs), atMs)
+    else if (commandWords.includes(first)) this.command(commandOf(words, this.#startMs + atMs), atMs)
     else if (second === 'gives-up') this.#giveUp(first, more[0] as string, atMs)
     else if (second?.startsWith('fallback=')) this.#fates.set(first, second)
     else if (second === 'dead' || second === 'delivered' || second === 'silent') this.#fates.set(first, second)
-    else this.transition(transition(first as Level, startMs + atMs, givenBy(second, more)), atMs)
+    else this.transition(transition(first as Level, this.#startMs + atMs, givenBy(second, more)), atMs)
   }
 
   transition(message: Transition, atMs: number): void {
@@ -106,7 +146,7 @@ export class Play {
   }
 
   tick(atMs: number): void {
-    this.#step({ kind: 'clock', key: 'clock', message: { process: 'cep', nowMs: startMs + atMs } }, atMs)
+    this.#step({ kind: 'clock', key: 'clock', message: { process: 'cep', nowMs: this.#startMs + atMs } }, atMs)
   }
 
   #step(given: object, atMs: number): void {
@@ -114,7 +154,7 @@ export class Play {
     this.log.push(entry)
     const known = new Set(this.state.notifications.keys())
     const before = this.#changes.decisions.length
-    step(this.state, entry, this.#routing, this.#changes)
+    step(this.state, entry, this.routing, this.#changes)
     this.decisions.push(...this.#changes.decisions.slice(before))
     for (const notification of [...this.state.notifications.values()]) {
       if (known.has(notification.key)) continue
@@ -133,7 +173,7 @@ export class Play {
   #deliver({ key, receiver, alerts, transition, kind }: Notification, atMs: number): void {
     const fate = this.#fates.get(receiver) ?? 'delivered'
     if (fate === 'silent' || !isOpen(this.state.notifications.get(key) as Notification)) return
-    const about = { key, receiver, attempt: 1, by: 't', atMs: startMs + atMs }
+    const about = { key, receiver, attempt: 1, by: 't', atMs: this.#startMs + atMs }
     this.#step({ kind: 'claims', key: 'claims', message: about }, atMs)
     const fingerprint = alerts[0]?.fingerprint
     const [, fallback] = fate.split('=')
@@ -188,11 +228,14 @@ export function everything({ book, bursts, flaps, gatherings, notifications, han
   }
 }
 
-function described({ kind, receiver, alerts, moreCount }: Notification): string {
-  const groups = alerts.map(({ groupKey, state }) =>
-    kind === 'firing' && state !== 'firing' ? `(${groupKey})` : groupKey,
-  )
-  return `${kind} ${receiver}: ${groups.join(' ')}${moreCount > 0 ? ` +${moreCount}` : ''}`
+/** `firing oncall: a b`; what flaps, no longer does, or was gathered says so first, and names the rules. */
+function described({ kind, turn, receiver, alerts, moreCount }: Notification): string {
+  const isMixed = new Set(alerts.map(({ rule }) => rule)).size > 1
+  const groups = alerts.map(({ rule, groupKey, state }) => {
+    const name = isMixed ? `${rule}/${groupKey}` : groupKey
+    return kind === 'firing' && state !== 'firing' ? `(${name})` : name
+  })
+  return `${turn === undefined ? '' : `${turn} `}${kind} ${receiver}: ${groups.join(' ')}${moreCount > 0 ? ` +${moreCount}` : ''}`
 }
 
 function givenBy(group: string, words: readonly string[]): Given {
@@ -201,11 +244,12 @@ function givenBy(group: string, words: readonly string[]): Given {
     const [name, value] = word.split('=') as [string, string]
     if (name === 'rule') given.rule = value
     if (name === 'remind') given.remindMs = durationOf(value)
+    if (name === 'team') given.tags = { team: value }
   }
   return given
 }
 
-const commandWords: readonly string[] = ['ack', 'unack', 'note', 'silence', 'expire']
+const commandWords: readonly string[] = ['ack', 'unack', 'note', 'silence', 'expire', 'extend', 'maintain', 'release']
 
 /** The command that a row stands for; by ann, with an id made of the row. */
 function commandOf([word, about = '', ...more]: string[], atMs: number): Command {
@@ -223,10 +267,13 @@ function commandOf([word, about = '', ...more]: string[], atMs: number): Command
   if (word === 'unack') return given('unacknowledge', { fingerprint })
   if (word === 'note') return given('note', { fingerprint, text: 'looking' })
   if (word === 'expire') return given('expire', { silence: about })
+  if (word === 'release') return given('release', { maintenance: about })
+  if (word === 'extend') return given('extend', { silence: about, endsMs: untilMs ?? 0 })
   const startsMs = atMs + (later === undefined ? 0 : durationOf(later))
   const endsMs = startsMs + durationOf(lasts ?? '1h')
   const more2 = quiet === undefined ? {} : { quietMs: durationOf(quiet) }
   const matchers = { ...(named.rule !== undefined && { rule: named.rule }), ...patterns }
+  if (word === 'maintain') return given('maintain', { matchers, reason: 'deploy', startsMs, endsMs }, about)
   return given('silence', { matchers, reason: 'deploy', startsMs, endsMs, ...more2 }, about)
 }
 
