@@ -10,8 +10,8 @@
  */
 import type { Distribution } from '../model/distribution.ts'
 import { emptyMetrics, type MetricsMessage, setMembersMax } from '../model/metric.ts'
-import { setBytesMax, splitHeavy } from './batch.ts'
-import { Interval, type Members } from './interval.ts'
+import { splitHeavy } from './batch.ts'
+import { Interval, type MemberBounds, type Members } from './interval.ts'
 import type { TagStyle } from './name.ts'
 import { counter, gauge, type Line, type LineKind, set, timer } from './parse.ts'
 import { grown, SeriesTable } from './series.ts'
@@ -19,7 +19,7 @@ import { grown, SeriesTable } from './series.ts'
 /** Series in one message. */
 export const batchSeriesMax = 1000
 /** Set members kept in one interval, all sets together. */
-const allMembers = 2_000_000
+export const allMembers = 2_000_000
 
 export interface AggregateOptions {
   /** Series known at a time; further ones are refused. */
@@ -55,11 +55,14 @@ interface Names {
 }
 
 export class Aggregate {
-  readonly #membersMax: number
-  readonly #allMembersMax: number
+  readonly #bounds: MemberBounds
   readonly #series: SeriesTable
   /** By slot: levels of gauges. */
   #levels = new Float64Array(1024)
+  /** By slot: when a gauge last got a level rather than a change, as told by `changeLevel`. */
+  #levelAtMs = new Float64Array(1024)
+  /** Changes when slots are given to other series. */
+  generation = 0
   #open = new Interval()
   #closed = new Interval()
   #draining: Drain | undefined
@@ -71,9 +74,8 @@ export class Aggregate {
     allMembersMax = allMembers,
     tags = 'dogstatsd',
   }: AggregateOptions) {
-    this.#allMembersMax = allMembersMax
+    this.#bounds = { membersMax, allMembersMax }
     this.#series = new SeriesTable(seriesMax, tags)
-    this.#membersMax = membersMax
     this.#open.open(1)
   }
 
@@ -102,8 +104,50 @@ export class Aggregate {
       open.samples[slot] = (open.samples[slot] as number) + 1
     } else if (kind === timer) open.timers.add(slot, line.value, line.sampleRate)
     else if (kind === gauge) this.#setLevel(slot, line, atMs)
-    else this.#addMember(slot, bytes.toString('utf8', line.valueStart, line.valueEnd))
+    else open.addMember(slot, memberOf(bytes, line), this.#bounds)
     return slot
+  }
+
+  /** The slot of a series by its name on the bus; `refused` when it is new and there is no room. */
+  slotNamed(kind: LineKind, name: string): number {
+    return this.#series.slotNamed(kind, name)
+  }
+
+  /** Adds what somebody else counted. */
+  addCounts(slot: number, sum: number, samples: number): void {
+    const open = this.#begun(slot)
+    open.values[slot] = (open.values[slot] as number) + sum
+    open.samples[slot] = (open.samples[slot] as number) + samples
+  }
+
+  /** Adds samples that somebody else got; `scaledCount` is what they all stand for. */
+  addSamples(slot: number, samples: Float64Array, scaledCount: number): void {
+    const { timers } = this.#begun(slot)
+    for (const sample of samples) timers.add(slot, sample, Number.POSITIVE_INFINITY)
+    timers.addCount(slot, scaledCount)
+  }
+
+  addDistribution(slot: number, seen: Distribution): void {
+    this.#begun(slot).timers.merge(slot, seen)
+  }
+
+  addMembers(slot: number, members: readonly string[], overflowed: boolean): void {
+    const open = this.#begun(slot)
+    for (const member of members) open.addMember(slot, member, this.#bounds)
+    if (overflowed) (open.sets.get(slot) as Members).overflowed = true
+  }
+
+  /** A level or a signed change that somebody else got at `atMs`; older than the last level, it does not count. */
+  changeLevel(slot: number, value: number, isRelative: boolean, atMs: number, nowMs: number): void {
+    this.#levelRoom(slot)
+    const levelAtMs = this.#levelAtMs[slot] as number
+    // A level from the future is one from before the machine's time was set back.
+    if (atMs < levelAtMs && levelAtMs <= nowMs) return
+    const open = this.#begun(slot)
+    const level = isRelative ? (this.#levels[slot] as number) + value : value
+    if (!isRelative) this.#levelAtMs[slot] = atMs
+    this.#levels[slot] = open.values[slot] = level
+    open.writtenMs[slot] = Math.max(open.writtenMs[slot] as number, atMs)
   }
 
   /** Ends the interval and returns what arrived in it, in batches. */
@@ -180,8 +224,9 @@ export class Aggregate {
     if (gone.length === 0) return 0
     for (const slot of gone) {
       this.#open.forget(slot)
-      this.#levels[slot] = 0
+      this.#levels[slot] = this.#levelAtMs[slot] = 0
     }
+    this.generation++
     this.#series.remove(gone)
     this.#names.clear()
     return gone.length
@@ -193,29 +238,28 @@ export class Aggregate {
     this.#draining = undefined
   }
 
+  #levelRoom(slot: number): void {
+    if (slot < this.#levels.length) return
+    this.#levels = grown(this.#levels, Float64Array, slot)
+    this.#levelAtMs = grown(this.#levelAtMs, Float64Array, slot)
+  }
+
+  /** The open interval, in which the slot has been fed. */
+  #begun(slot: number): Interval {
+    const open = this.#open
+    if (open.fedIn[slot] !== open.number) open.begin(slot, this.#series.kinds[slot] as LineKind)
+    return open
+  }
+
   /** The last writer by time stands; of what has one time, the last to come. */
   #setLevel(slot: number, { value, isRelative }: Line, atMs: number): void {
     const open = this.#open
     if (atMs < (open.writtenMs[slot] as number)) return
     open.writtenMs[slot] = atMs
-    while (slot >= this.#levels.length) this.#levels = grown(this.#levels, Float64Array)
+    this.#levelRoom(slot)
     const level = isRelative ? (this.#levels[slot] as number) + value : value
     this.#levels[slot] = level
     open.values[slot] = level
-  }
-
-  #addMember(slot: number, text: string): void {
-    const open = this.#open
-    const members = open.sets.get(slot) as Members
-    const member = text === '' ? '0' : text
-    if (members.values.has(member)) return
-    const isFull = members.values.size >= this.#membersMax || members.bytes + member.length > setBytesMax
-    if (isFull || open.memberCount >= this.#allMembersMax) members.overflowed = true
-    else {
-      members.values.add(member)
-      members.bytes += member.length
-      open.memberCount++
-    }
   }
 
   #takeBlock(first: number, end: number, source: string, bucketMs: number, stepMs: number): MetricsMessage | undefined {
@@ -256,6 +300,11 @@ export class Aggregate {
     this.#names.set(key, { slots, names })
     return names
   }
+}
+
+/** The text of a set's value; a missing one is `0`, as to etsy's daemon. */
+export function memberOf(bytes: Buffer, { valueStart, valueEnd }: Line): string {
+  return valueStart === valueEnd ? '0' : bytes.toString('utf8', valueStart, valueEnd)
 }
 
 function pick(values: Float64Array, slots: readonly number[]): Float64Array {

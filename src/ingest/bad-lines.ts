@@ -9,6 +9,9 @@ import type { Senders } from './senders.ts'
 
 const sampleEveryMs = 60_000
 
+/** What the intake tells of lines that it could not take. */
+export type BadLineTaker = Pick<BadLines, 'badFrom' | 'refuse' | 'sample'>
+
 export class BadLines {
   readonly #clock: Clock
   readonly #log: Log
@@ -40,17 +43,17 @@ export class BadLines {
     this.sample('packets_refused_total', () => `${address} is in no network of ingest.allow`)
   }
 
-  /** Counts under `counter` and logs the first of a minute. */
-  sample(counter: string, describe: () => string): void {
-    this.#stats.count(counter)
+  /** Counts under `counter` and logs the first of a minute; `times` of them when they come together. */
+  sample(counter: string, describe: () => string, times = 1): void {
+    this.#stats.count(counter, times)
     const nowMs = this.#clock.now()
     const shown = this.#shown.get(counter)
     if (shown && nowMs - shown.atMs < sampleEveryMs) {
-      shown.since++
+      shown.since += times
       return
     }
     const more = shown && shown.since > 0 ? ` (and ${shown.since} more like the one before)` : ''
-    this.#shown.set(counter, { atMs: nowMs, since: 0 })
+    this.#shown.set(counter, { atMs: nowMs, since: times - 1 })
     this.#log.warn(describe() + more)
   }
 }

@@ -2,6 +2,7 @@
  * Interval: what came in one flush interval, by slot. There are two, one that is open and one that is being flushed, so
  * that a flush can take its time.
  */
+import { setBytesMax } from './batch.ts'
 import { counter, gauge, type LineKind, set, timer } from './parse.ts'
 import { grown } from './series.ts'
 import { Timers } from './timers.ts'
@@ -10,6 +11,12 @@ export interface Members {
   values: Set<string>
   bytes: number
   overflowed: boolean
+}
+
+/** Members kept of one set, and of all sets together. */
+export interface MemberBounds {
+  membersMax: number
+  allMembersMax: number
 }
 
 export class Interval {
@@ -48,6 +55,21 @@ export class Interval {
     } else if (kind === gauge) this.writtenMs[slot] = Number.NEGATIVE_INFINITY
     else if (kind === timer) this.timers.begin(slot)
     else if (kind === set) this.sets.set(slot, { values: new Set(), bytes: 0, overflowed: false })
+  }
+
+  /** Adds a member to the slot's set; false when there is no room, which marks the set. */
+  addMember(slot: number, member: string, { membersMax, allMembersMax }: MemberBounds): boolean {
+    const members = this.sets.get(slot) as Members
+    if (members.values.has(member)) return true
+    const isFull = members.values.size >= membersMax || members.bytes + member.length > setBytesMax
+    if (isFull || this.memberCount >= allMembersMax) {
+      members.overflowed = true
+      return false
+    }
+    members.values.add(member)
+    members.bytes += member.length
+    this.memberCount++
+    return true
   }
 
   /** What came of the slot does not count. */

@@ -78,6 +78,18 @@ export class SeriesTable {
     return this.#slots.has(line.kind + this.#nameOf(bytes, line))
   }
 
+  /** The slot of a series by its clean name, a new one if need be; `refused` when there is no room. */
+  slotNamed(kind: LineKind, name: string): number {
+    const known = this.#slots.get(kind + name)
+    if (known !== undefined) return known
+    return this.size >= this.seriesMax ? refused : this.#addSlot(name, kind)
+  }
+
+  /** The slot of a series by its clean name; undefined when it has none. */
+  find(kind: LineKind, name: string): number | undefined {
+    return this.#slots.get(kind + name)
+  }
+
   /** Removes series; raw spellings are learnt anew. */
   remove(slots: readonly number[]): void {
     for (const slot of slots) {
@@ -103,11 +115,8 @@ export class SeriesTable {
     const tags = bytes.subarray(tagsStart, tagsEnd)
     const name = this.#nameOf(bytes, line)
     if (name === '') return nameless
-    let slot = this.#slots.get(kind + name)
-    if (slot === undefined) {
-      if (this.size >= this.seriesMax) return refused
-      slot = this.#addSlot(name, kind)
-    }
+    const slot = this.slotNamed(kind, name)
+    if (slot === refused) return refused
     if (this.#entries < this.seriesMax * 4) this.#addEntry(written, tags, hash, kind, slot)
     return slot
   }
@@ -166,9 +175,11 @@ function textOf(bytes: Uint8Array): string {
 
 type Growable = Uint8Array | Uint32Array | Int32Array | Float64Array
 
-/** A copy of twice the length. */
-export function grown<T extends Growable>(array: T, make: new (length: number) => T): T {
-  const larger = new make(array.length * 2)
+/** A copy of twice the length, or more so that `index` is in it. */
+export function grown<T extends Growable>(array: T, make: new (length: number) => T, index = 0): T {
+  let length = array.length * 2
+  while (length <= index) length *= 2
+  const larger = new make(length)
   larger.set(array as never)
   return larger
 }

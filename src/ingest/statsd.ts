@@ -4,7 +4,7 @@
 import type { Clock } from '../runtime/clock.ts'
 import type { Stats } from '../runtime/stats.ts'
 import type { Aggregate } from './aggregate.ts'
-import type { BadLines } from './bad-lines.ts'
+import type { BadLineTaker } from './bad-lines.ts'
 import { isDogstatsd, parseEvent, parseServiceCheck } from './dogstatsd.ts'
 import type { Happenings } from './happenings.ts'
 import { explainBad, explainBadLine, gauge, Line, nextValue, parseLine, parseRest } from './parse.ts'
@@ -18,28 +18,39 @@ export interface Sender {
   port: number
 }
 
+/** What came since the last report. */
+export interface Taken {
+  packets: number
+  lines: number
+  /** Epoch ms; undefined when nothing came. */
+  firstPacketMs: number | undefined
+}
+
 const newline = 0x0a
 const carriageReturn = 0x0d
 const underscore = 0x5f
 
+/** Takes parsed lines: an aggregate, or one worker's share of it. */
+export type LineTaker = Pick<Aggregate, 'add' | 'seriesCount'>
+
 export interface StatsdIntakeOptions {
-  aggregate: Aggregate
+  aggregate: LineTaker
   /** Takes lines with a time of their own. */
-  timed: TimedIntake
+  timed: Pick<TimedIntake, 'add'>
   /** Takes events and check results. */
-  happenings: Happenings
+  happenings: Pick<Happenings, 'addEvent' | 'addCheck'>
   senders: Senders
-  badLines: BadLines
+  badLines: BadLineTaker
   clock: Clock
   stats: Stats
 }
 
 export class StatsdIntake {
-  readonly #aggregate: Aggregate
-  readonly #timed: TimedIntake
-  readonly #happenings: Happenings
+  readonly #aggregate: LineTaker
+  readonly #timed: Pick<TimedIntake, 'add'>
+  readonly #happenings: Pick<Happenings, 'addEvent' | 'addCheck'>
   readonly #senders: Senders
-  readonly #badLines: BadLines
+  readonly #badLines: BadLineTaker
   readonly #clock: Clock
   readonly #line = new Line()
   #firstPacketMs: number | undefined
@@ -89,6 +100,14 @@ export class StatsdIntake {
     this.#lines += taken
     this.#senders.count(count, taken, lines - taken)
     return true
+  }
+
+  /** Adds what a worker took. */
+  addTaken({ packets, lines, firstPacketMs }: Taken): void {
+    this.#packets += packets
+    this.#lines += lines
+    if (firstPacketMs === undefined) return
+    this.#firstPacketMs = Math.min(this.#firstPacketMs ?? firstPacketMs, firstPacketMs)
   }
 
   /** When packets came last, to the interval. */

@@ -12,6 +12,28 @@ import { grown } from './series.ts'
 /** Samples of one timer before it gets a builder. */
 export const fewMax = 32
 
+/** Samples of several timers, one timer after another, and the distributions of those with many. */
+export interface TimerList {
+  slots: Int32Array
+  sizes: Int32Array
+  /** What the samples of each stand for. */
+  scaledCounts: Float64Array
+  samples: Float64Array
+  large: readonly { slot: number; seen: Distribution }[]
+}
+
+const none = new Float64Array(0)
+const nothing: Distribution = {
+  count: 0,
+  sum: 0,
+  sumSquares: 0,
+  min: Number.POSITIVE_INFINITY,
+  max: Number.NEGATIVE_INFINITY,
+  exact: true,
+  values: none,
+  counts: none,
+}
+
 export class Timers {
   #heads = new Int32Array(1024)
   #sizes = new Uint8Array(1024)
@@ -59,6 +81,19 @@ export class Timers {
     this.#scaledCounts[slot] = (this.#scaledCounts[slot] as number) + 1 / sampleRate
   }
 
+  /** What samples that came with rate infinity (for nothing) stand for. */
+  addCount(slot: number, scaledCount: number): void {
+    const builder = this.#builders.get(slot)
+    if (builder) builder.merge({ ...nothing, count: scaledCount })
+    else this.#scaledCounts[slot] = (this.#scaledCounts[slot] as number) + scaledCount
+  }
+
+  /** Adds what somebody else saw. */
+  merge(slot: number, seen: Distribution): void {
+    this.#builderOf(slot).merge(seen)
+    this.#sizes[slot] = fewMax
+  }
+
   build(slot: number): Distribution {
     return this.buildAll([slot])[0] as Distribution
   }
@@ -71,11 +106,31 @@ export class Timers {
     return slots.map((slot) => this.#builders.get(slot)?.build() ?? this.#buildFew(slot, room))
   }
 
+  /** The samples of slots that have some, as they came. */
+  list(slots: readonly number[]): TimerList {
+    const large = slots.filter((slot) => this.#builders.has(slot))
+    const few = slots.filter((slot) => !this.#builders.has(slot))
+    const sizes = Int32Array.from(few, (slot) => this.#sizes[slot] as number)
+    const samples = new Float64Array(sizes.reduce((sum, size) => sum + size, 0))
+    let end = 0
+    few.forEach((slot, i) => {
+      end += sizes[i] as number
+      let entry = this.#heads[slot] as number
+      for (let at = end - 1; entry !== 0; at--) {
+        samples[at] = this.#values[entry] as number
+        entry = this.#nexts[entry] as number
+      }
+    })
+    const scaledCounts = Float64Array.from(few, (slot) => this.#scaledCounts[slot] as number)
+    const seen = large.map((slot) => ({ slot, seen: (this.#builders.get(slot) as DistributionBuilder).build() }))
+    return { slots: Int32Array.from(few), sizes, scaledCounts, samples, large: seen }
+  }
+
   #builderOf(slot: number): DistributionBuilder {
     let builder = this.#builders.get(slot)
     if (!builder) {
       builder = new DistributionBuilder()
-      builder.merge(this.#buildFew(slot, new Room(2 * fewMax)))
+      if (this.#sizes[slot] !== 0) builder.merge(this.#buildFew(slot, new Room(2 * fewMax)))
       this.#builders.set(slot, builder)
     }
     return builder

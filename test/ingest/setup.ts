@@ -4,7 +4,7 @@ import { BadLines } from '../../src/ingest/bad-lines.ts'
 import { Happenings } from '../../src/ingest/happenings.ts'
 import type { TagStyle } from '../../src/ingest/name.ts'
 import { Senders, type SendersOptions } from '../../src/ingest/senders.ts'
-import { StatsdIntake } from '../../src/ingest/statsd.ts'
+import { type LineTaker, StatsdIntake } from '../../src/ingest/statsd.ts'
 import { TimedIntake } from '../../src/ingest/timed.ts'
 import type { MetricsMessage } from '../../src/model/metric.ts'
 import { type Clock, ManualClock } from '../../src/runtime/clock.ts'
@@ -34,6 +34,8 @@ export interface TestIntakeOptions {
   seriesMax?: number
   onFirst?: () => void
   senders?: Partial<SendersOptions>
+  /** Takes the lines instead of an aggregate. */
+  aggregate?: LineTaker
 }
 
 export function openIntake(options: TestIntakeOptions = {}): TestIntake {
@@ -45,7 +47,15 @@ export function openIntake(options: TestIntakeOptions = {}): TestIntake {
   const onFirst = options.onFirst ?? (() => {})
   const timed = new TimedIntake({ stepMs: 1000, latenessMs: 5000, seriesMax, tags, clock, badLines, stats, onFirst })
   const happenings = new Happenings(clock, stats, 60_000)
-  const intake = new StatsdIntake({ aggregate, timed, happenings, senders, badLines, clock, stats })
+  const intake = new StatsdIntake({
+    aggregate: options.aggregate ?? aggregate,
+    timed,
+    happenings,
+    senders,
+    badLines,
+    clock,
+    stats,
+  })
   const send = (...lines: string[]) => intake.take(Buffer.from(lines.join('\n')), sender)
   return { senders, intake, aggregate, timed, happenings, stats, logged, send }
 }
