@@ -11,27 +11,63 @@ import net from 'node:net'
 import type { HostPort } from '../runtime/config.ts'
 import type { Stats } from '../runtime/stats.ts'
 
-/** Drops since the socket was opened; undefined where the kernel does not tell. */
+/**
+ * Counts the drops of an address under `counter`, whatever sockets come and go there: a worker that is started again has
+ * new ones, and the drops of the former are not forgotten.
+ */
+export class DropCounter {
+  readonly #counter: string
+  readonly #address: HostPort
+  readonly #stats: Stats
+  #last = new Map<string, number>()
+
+  constructor(counter: string, address: HostPort, stats: Stats) {
+    this.#counter = counter
+    this.#address = address
+    this.#stats = stats
+  }
+
+  /** Beside the flush, not before it: a slow /proc must not delay a bucket. */
+  read(): void {
+    void readTable(this.#address).then((table) => table !== undefined && this.update(table))
+  }
+
+  update(table: string): void {
+    const now = dropsBySocket(table, this.#address)
+    let more = 0
+    for (const [socket, drops] of now) more += Math.max(0, drops - (this.#last.get(socket) ?? 0))
+    this.#last = now
+    this.#stats.count(this.#counter, more)
+  }
+}
+
+/** Drops since the sockets were opened; undefined where the kernel does not tell. */
 export async function readKernelDrops(address: HostPort): Promise<number | undefined> {
+  const table = await readTable(address)
+  return table === undefined ? undefined : dropsOf(table, address)
+}
+
+async function readTable({ host }: HostPort): Promise<string | undefined> {
   try {
-    return dropsOf(await fs.readFile(net.isIPv6(address.host) ? '/proc/net/udp6' : '/proc/net/udp', 'utf8'), address)
+    return await fs.readFile(net.isIPv6(host) ? '/proc/net/udp6' : '/proc/net/udp', 'utf8')
   } catch {
     return undefined
   }
 }
 
-/** Shows the drops under `counter`; beside the flush, not before it: a slow /proc must not delay a bucket. */
-export function countDrops(counter: string, address: HostPort, stats: Stats): void {
-  void readKernelDrops(address).then((drops) => drops !== undefined && stats.set(counter, drops))
+/** Adds up the drops of all sockets bound to `address` in a /proc/net/udp table; undefined when there is none. */
+export function dropsOf(table: string, address: HostPort): number | undefined {
+  const sockets = dropsBySocket(table, address)
+  return sockets.size === 0 ? undefined : [...sockets.values()].reduce((sum, drops) => sum + drops, 0)
 }
 
-/** Adds up the drops of all sockets bound to `address` in a /proc/net/udp table; undefined when there is none. */
-export function dropsOf(table: string, { host, port }: HostPort): number | undefined {
+/** By inode. */
+function dropsBySocket(table: string, { host, port }: HostPort): Map<string, number> {
   const local = `${hexAddress(host)}:${port.toString(16).toUpperCase().padStart(4, '0')}`
-  let drops: number | undefined
+  const drops = new Map<string, number>()
   for (const row of table.split('\n').slice(1)) {
     const fields = row.trim().split(/\s+/)
-    if (fields[1] === local) drops = (drops ?? 0) + Number(fields.at(-1))
+    if (fields[1] === local) drops.set(fields[9] ?? fields[0] ?? '', Number(fields.at(-1)))
   }
   return drops
 }

@@ -10,7 +10,7 @@ import type { Config, HostPort } from '../runtime/config.ts'
 import { Situation } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
 import type { BadLines } from './bad-lines.ts'
-import { countDrops } from './drops.ts'
+import { DropCounter } from './drops.ts'
 import { startFlushing } from './flush.ts'
 import { GraphiteIntake } from './graphite.ts'
 import { lineBytesMax } from './parse.ts'
@@ -41,6 +41,7 @@ export async function startGraphiteRoad(
   })
   const queue = new BucketQueue({ source, clock, log, stats })
   const exchanges = config.bus.graphiteLines.map((exchange) => readExchange(exchange, intake, context))
+  const drops = udp && new DropCounter('graphite_kernel_drops_total', udp.address, stats)
   let sweptMs = 0
   const flushing = startFlushing({
     queue,
@@ -49,7 +50,7 @@ export async function startGraphiteRoad(
     log,
     stats,
     take(bucketMs) {
-      if (udp) countDrops('graphite_kernel_drops_total', udp.address, stats)
+      drops?.read()
       const packetMs = intake.takeFirstPointMs()
       if (bucketMs - sweptMs >= sweepEveryMs) {
         sweptMs = bucketMs

@@ -16,6 +16,7 @@ import { startGraphiteRoad } from './graphite-road.ts'
 import type { Road } from './road.ts'
 import { Senders } from './senders.ts'
 import { startStatsdRoad } from './statsd-road.ts'
+import { Rooms } from './workers/rooms.ts'
 
 export interface IngestPart extends Part {
   /** Where we listen, with real ports. */
@@ -31,7 +32,9 @@ export interface IngestPart extends Part {
 export async function startIngest(config: Config, context: Context): Promise<IngestPart> {
   const stats = new Stats()
   const { allow, perSourceLinesMax } = config.ingest
-  const senders = new Senders({ stats, allow, linesMax: perSourceLinesMax })
+  const isShared = config.ingest.workers > 1 && perSourceLinesMax !== undefined
+  const rooms = isShared ? { rooms: new Rooms(perSourceLinesMax) } : {}
+  const senders = new Senders({ stats, allow, linesMax: perSourceLinesMax, ...rooms })
   const badLines = new BadLines(context.clock, context.log, stats, senders)
   const roads: Road[] = []
   try {

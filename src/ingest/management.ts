@@ -34,6 +34,10 @@ export interface ManagementOptions {
   log: Log
   stats: Stats
   mayConnect: (address: string) => boolean
+  /** Brings the aggregate up to date before it is looked at. */
+  refresh?: (() => Promise<void>) | undefined
+  /** Told of series that are forgotten on command. */
+  onForget?: ((kind: LineKind, names: readonly string[]) => void) | undefined
 }
 
 type Answer = Iterable<string>
@@ -73,6 +77,7 @@ async function answer(socket: net.Socket, commands: Commands, line: string): Pro
     socket.end()
     return false
   }
+  await commands.prepare(command)
   for (const text of commands.answer(command, words)) {
     if (socket.destroyed) return false
     const isTaken = new Promise<void>((resolve) => socket.write(text, () => resolve()))
@@ -91,12 +96,17 @@ class Commands {
     this.#startedMs = options.clock.now()
   }
 
+  /** What concerns series is asked of all who have a share of them. */
+  async prepare(command: string): Promise<void> {
+    if (kindOf(command) !== undefined) await this.#options.refresh?.()
+  }
+
   answer(command: string, words: readonly string[]): Answer {
     if (command === 'help') return [`Commands: ${commandNames.join(', ')}\n\n`]
     if (command === 'health') return [this.#healthLine(words[0])]
     if (command === 'stats') return [this.#stats()]
     if (command === 'config') return configLines(this.#options.config)
-    const kind = kinds.get(command.replace(/^del/, ''))
+    const kind = kindOf(command)
     if (kind === undefined) return ['ERROR\n']
     return command.startsWith('del') ? this.#remove(kind, words) : this.#show(kind)
   }
@@ -140,6 +150,7 @@ class Commands {
         kind,
         (name) => name === word || (folder !== undefined && name.startsWith(folder)),
       )
+      this.#options.onForget?.(kind, gone)
       yield gone.length === 0 ? `metric ${word} not found\n` : gone.map((name) => `deleted: ${name}\n`).join('')
     }
     yield 'END\n\n'
@@ -151,6 +162,11 @@ const kinds: ReadonlyMap<string, LineKind> = new Map([
   ['gauges', gauge],
   ['timers', timer],
 ])
+
+function kindOf(command: string): LineKind | undefined {
+  return kinds.get(command.replace(/^del/, ''))
+}
+
 const commandNames = [
   'stats',
   'counters',

@@ -5,6 +5,7 @@
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import net from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { HostPort } from '../runtime/config.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
@@ -15,7 +16,9 @@ import type { Sender } from './statsd.ts'
 /** Bytes that the kernel may hold for us while we are busy. */
 export const receiveBufferBytes = 8 * 1024 ** 2
 /** Sockets on one UDP port; senders are shared out among them by their own address and port. */
-const udpSockets = 4
+export const udpSockets = 4
+/** Turns of the event loop in which a socket that is closed is emptied before; each reads up to 32 packets. */
+const emptyTurnsMax = 10_000
 const connectionsAtATime = 1000
 
 export interface Listener {
@@ -36,54 +39,90 @@ export interface ListenOptions {
   connectionsMax?: number
 }
 
+/** Sockets that share a port. */
+export interface BoundUdp {
+  address: HostPort
+  /** Receive buffer of each, as the kernel granted it. */
+  grantedBytes: number
+  close(): Promise<void>
+}
+
+type OnPacket = (packet: Buffer, sender: Sender) => void
+
 /**
  * Listens for packets, with several sockets on one port where the kernel can share it out: each has a buffer of its own,
  * and what one process may ask for is bounded by the kernel for each socket.
  */
-export async function listenUdp(
-  { key, address, log }: ListenOptions,
-  onPacket: (packet: Buffer, sender: Sender) => void,
-): Promise<Listener> {
-  // Alone at first: sockets that share a port would share it with another daemon's, unsaid.
+export async function listenUdp({ key, address, log }: ListenOptions, onPacket: OnPacket): Promise<Listener> {
+  const free = await freeUdp(key, address)
+  const bound = await bindUdp(key, free, canShare ? udpSockets : 1, onPacket, log)
+  warnOfSmallBuffer(key, bound.grantedBytes, log)
+  return bound
+}
+
+/** Whether sockets of several threads may share a port here. */
+export const canShare = process.platform === 'linux'
+
+/**
+ * The address with a real port, once nobody else listens there: sockets that share a port would share it with another
+ * daemon's, unsaid.
+ */
+export async function freeUdp(key: string, address: HostPort): Promise<HostPort> {
   const probe = udpSocket(address, false)
   await opened(key, address, probe, () => probe.bind(address.port, address.host))
   const { address: host, port } = probe.address()
-  if (process.platform !== 'linux') return packets([probe], { host, port }, key, log, onPacket)
   await closed(probe)
-  const sockets: dgram.Socket[] = []
-  try {
-    for (let i = 0; i < udpSockets; i++) {
-      const socket = udpSocket(address, true)
-      sockets.push(socket)
-      await opened(key, { host, port }, socket, () => socket.bind(port, host))
-    }
-  } catch (error) {
-    await Promise.all(sockets.map(closed))
-    throw error
-  }
-  return packets(sockets, { host, port }, key, log, onPacket)
+  return { host, port }
 }
 
-function packets(
-  sockets: readonly dgram.Socket[],
-  address: HostPort,
+/** Binds `count` sockets to one address, together with those of other threads. */
+export async function bindUdp(
   key: string,
+  address: HostPort,
+  count: number,
+  onPacket: OnPacket,
   log: Log,
-  onPacket: (packet: Buffer, sender: Sender) => void,
-): Listener {
-  for (const socket of sockets) {
-    socket.on('message', onPacket)
-    socket.on('error', (error) => log.error(`${key}: ${error.message}`))
+): Promise<BoundUdp> {
+  const sockets: dgram.Socket[] = []
+  const close = async () => void (await Promise.all(sockets.map(closed)))
+  try {
+    for (let i = 0; i < count; i++) {
+      const socket = udpSocket(address, canShare)
+      sockets.push(socket)
+      await opened(key, address, socket, () => socket.bind(address.port, address.host))
+      socket.on('message', onPacket)
+      socket.on('error', (error) => log.error(`${key}: ${error.message}`))
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const emptied = async () => {
+    await empty(sockets)
+    await close()
   }
   // Linux reports twice what it grants, for its own bookkeeping.
-  const granted = (sockets[0]?.getRecvBufferSize() ?? 0) / (process.platform === 'linux' ? 2 : 1)
-  if (granted < receiveBufferBytes) {
-    log.warn(
-      `${key}: the kernel grants a receive buffer of ${kib(granted)} where ${kib(receiveBufferBytes)} were asked for`,
-      { help: `sysctl -w net.core.rmem_max=${receiveBufferBytes}` },
-    )
+  const grantedBytes = (sockets[0]?.getRecvBufferSize() ?? 0) / (process.platform === 'linux' ? 2 : 1)
+  return { address, grantedBytes, close: emptied }
+}
+
+/** Lets what stands in the kernel's buffers be read, as long as that is not for ever. */
+async function empty(sockets: readonly dgram.Socket[]): Promise<void> {
+  let came = 0
+  for (const socket of sockets) socket.on('message', () => came++)
+  for (let turns = 0, quiet = 0; turns < emptyTurnsMax && quiet < 2; turns++) {
+    came = 0
+    await turn()
+    quiet = came === 0 ? quiet + 1 : 0
   }
-  return { address, close: async () => void (await Promise.all(sockets.map(closed))) }
+}
+
+export function warnOfSmallBuffer(key: string, grantedBytes: number, log: Log): void {
+  if (grantedBytes >= receiveBufferBytes) return
+  log.warn(
+    `${key}: the kernel grants a receive buffer of ${kib(grantedBytes)} where ${kib(receiveBufferBytes)} were asked for`,
+    { help: `sysctl -w net.core.rmem_max=${receiveBufferBytes}` },
+  )
 }
 
 function udpSocket({ host }: HostPort, reusePort: boolean): dgram.Socket {

@@ -26,8 +26,6 @@ export interface Repeater {
 export function openRepeater({ host, port }: HostPort, log: Log, stats: Stats): Repeater {
   const socket = dgram.createSocket(net.isIPv6(host) ? 'udp6' : 'udp4')
   const situation = new Situation(log)
-  let sent = 0
-  stats.observe('packets_repeated_total', () => sent)
   const failed = (error: Error) => {
     stats.count('repeat_errors_total')
     situation.bad(`ingest.statsd.repeat: ${host}:${port} does not take packets: ${error.message}`)
@@ -38,7 +36,7 @@ export function openRepeater({ host, port }: HostPort, log: Log, stats: Stats): 
     if (socket.getSendQueueSize() + bytes.length > queueBytesMax) return stats.count('repeat_dropped_total')
     socket.send(bytes, port, host, (error) => {
       if (error) return failed(error)
-      sent++
+      stats.count('packets_repeated_total')
       situation.good(`ingest.statsd.repeat: ${host}:${port} takes packets again`)
     })
   }

@@ -9,6 +9,7 @@ import net from 'node:net'
 import { parseNetwork } from '../runtime/config.ts'
 import type { Stats } from '../runtime/stats.ts'
 import type { BadLines } from './bad-lines.ts'
+import type { Rooms } from './workers/rooms.ts'
 
 export interface SendersOptions {
   stats: Stats
@@ -18,6 +19,15 @@ export interface SendersOptions {
   linesMax?: number | undefined
   namedMax?: number
   knownMax?: number
+  /** Where the limit is shared with workers. */
+  rooms?: Rooms
+}
+
+/** What one sender sent between two reports. */
+export interface SenderReport {
+  name: string
+  packets: number
+  lines: number
 }
 
 /** One address, or all that have no place of their own. */
@@ -31,6 +41,8 @@ export class SenderCount {
   /** Lines that may still come this second. */
   room: number
   second = 0
+  /** Where its room is shared; -1 while that is not known. */
+  place = -1
 
   constructor(name: string, isAllowed: boolean, room: number, shown?: SenderCount) {
     this.shown = shown ?? this
@@ -47,6 +59,7 @@ export class Senders {
   readonly #linesMax: number
   readonly #namedMax: number
   readonly #knownMax: number
+  readonly #rooms: Rooms | undefined
   readonly #allowed: net.BlockList | undefined
   readonly #known = new Map<string, SenderCount>()
   readonly #others: Readonly<Record<'true' | 'false', SenderCount>>
@@ -55,7 +68,8 @@ export class Senders {
   #second = 0
   #limited = 0
 
-  constructor({ stats, allow, linesMax, namedMax = 100, knownMax = 10_000 }: SendersOptions) {
+  constructor({ stats, allow, linesMax, rooms, namedMax = 100, knownMax = 10_000 }: SendersOptions) {
+    this.#rooms = rooms
     this.#stats = stats
     this.#linesMax = linesMax ?? Number.POSITIVE_INFINITY
     this.#namedMax = namedMax
@@ -74,7 +88,8 @@ export class Senders {
   of(address: string): SenderCount {
     const last = this.#last
     const sender = last.name === address ? last : (this.#known.get(address) ?? this.#meet(address))
-    if (sender.second !== this.#second) {
+    if (this.#rooms) sender.room = this.#sharedRoom(this.#rooms, sender)
+    else if (sender.second !== this.#second) {
       sender.second = this.#second
       sender.room = this.#linesMax
     }
@@ -82,9 +97,15 @@ export class Senders {
     return sender
   }
 
+  /** Where the limit is shared with workers. */
+  get rooms(): Rooms | undefined {
+    return this.#rooms
+  }
+
   /** A new second: everybody may send again. */
   nextSecond(): void {
     this.#second++
+    this.#rooms?.refill()
   }
 
   /** Counts what one packet brought; `limited` lines of it were not looked at. */
@@ -92,12 +113,41 @@ export class Senders {
     sender.shown.packets++
     sender.shown.lines += lines
     sender.room -= lines
+    this.#rooms?.take(sender.place, lines)
     this.#limited += limited
   }
 
-  countBad(address: string, reason: string): void {
+  countBad(address: string, reason: string, times = 1): void {
     const name = this.#known.get(address)?.shown.name ?? others
-    this.#stats.count(`sender_bad_lines_total{sender="${name}",reason="${reason}"}`)
+    this.#stats.count(`sender_bad_lines_total{sender="${name}",reason="${reason}"}`, times)
+  }
+
+  /** What came since the last report, for another Senders to add; the counts begin anew. */
+  takeReport(): { senders: SenderReport[]; linesLimited: number } {
+    const report: SenderReport[] = []
+    for (const sender of [this.#others.true, ...this.#known.values()]) {
+      const { name, packets, lines } = sender
+      if (packets > 0) report.push({ name, packets, lines })
+      sender.packets = sender.lines = 0
+    }
+    const linesLimited = this.#limited
+    this.#limited = 0
+    return { senders: report, linesLimited }
+  }
+
+  /** Adds what a worker counted. */
+  addReport(senders: readonly SenderReport[], linesLimited: number): void {
+    for (const { name, packets, lines } of senders) {
+      const { shown } = name === others ? this.#others.true : this.of(name)
+      shown.packets += packets
+      shown.lines += lines
+    }
+    this.#limited += linesLimited
+  }
+
+  #sharedRoom(rooms: Rooms, sender: SenderCount): number {
+    if (sender.place < 0) sender.place = rooms.placeOf(sender.name)
+    return rooms.left(sender.place)
   }
 
   #meet(address: string): SenderCount {

@@ -5,21 +5,22 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { BucketQueue } from '../bus/bucket-queue.ts'
 import type { Context } from '../bus/part.ts'
 import { Source, sourceName } from '../bus/source.ts'
-import type { Config } from '../runtime/config.ts'
+import type { Config, HostPort } from '../runtime/config.ts'
 import type { Stats } from '../runtime/stats.ts'
 import { Aggregate } from './aggregate.ts'
 import type { BadLines } from './bad-lines.ts'
-import { countDrops } from './drops.ts'
+import { DropCounter } from './drops.ts'
 import { startFlushing } from './flush.ts'
 import { Happenings } from './happenings.ts'
 import { startManagement } from './management.ts'
 import { lineBytesMax } from './parse.ts'
-import { type Listener, listenTcpLines, listenUdp } from './receive.ts'
+import { canShare, type Listener, listenTcpLines, listenUdp } from './receive.ts'
 import { openRepeater } from './repeat.ts'
 import { idleMaxMs, type Road, sweepEveryMs } from './road.ts'
 import { gate, type Senders } from './senders.ts'
 import { type Sender, StatsdIntake } from './statsd.ts'
 import { openTimedRoad } from './timed-road.ts'
+import { type PoolOptions, WorkerPool } from './workers/pool.ts'
 
 export async function startStatsdRoad(
   config: Config,
@@ -33,11 +34,17 @@ export async function startStatsdRoad(
   const aggregate = new Aggregate({ seriesMax, tags: statsd.tags })
   const timedRoad = openTimedRoad(config, context, stats, badLines)
   const happenings = new Happenings(clock, stats, statsd.checkInterval)
-  const intake = new StatsdIntake({ aggregate, timed: timedRoad.intake, happenings, senders, badLines, clock, stats })
-  const { udp, tcp, management, closeAll } = await listen(config, context, stats, badLines, senders, intake, aggregate)
+  const pool = openPool({ config, context, stats, badLines, senders, aggregate })
+  const taker = pool?.own ?? aggregate
+  const lines = { aggregate: taker, timed: timedRoad.intake, happenings }
+  const intake = new StatsdIntake({ ...lines, senders, badLines, clock, stats })
+  stats.observe('series', () => aggregate.seriesCount)
+  const parts = { config, context, stats, badLines, senders, intake, aggregate, happenings, pool }
+  const { udp, tcp, management, closeAll } = await listen(parts)
   const source = new Source(bus, { name: sourceName('ingest', host), startedMs: clock.now(), intervalMs })
   const queue = new BucketQueue({ source, clock, log, stats })
-  const makeRoom = roomMaker(aggregate, seriesMax, intervalMs)
+  const makeRoom = roomMaker(aggregate, pool, seriesMax, intervalMs)
+  const drops = udp && new DropCounter('kernel_drops_total', udp.address, stats)
   const flushing = startFlushing({
     queue,
     intervalMs,
@@ -45,7 +52,8 @@ export async function startStatsdRoad(
     log,
     stats,
     async take(bucketMs) {
-      if (udp) countDrops('kernel_drops_total', udp.address, stats)
+      drops?.read()
+      if (pool) await pool.pull()
       const packetMs = intake.takeFirstPacketMs()
       const drain = aggregate.drain(source.id, bucketMs, intervalMs)
       const happened = happenings.take(source.id, bucketMs)
@@ -62,12 +70,33 @@ export async function startStatsdRoad(
       ...(management && { management: management.address }),
     },
     lastBucketMs: () => source.lastBucketMs,
-    problem: () => queue.problem ?? timedRoad.problem(),
+    problem: () => queue.problem ?? pool?.problem ?? timedRoad.problem(),
     async stop() {
       await closeAll()
       await Promise.all([flushing.stop(), timedRoad.stop()])
     },
   }
+}
+
+/** Workers, where more than one is wanted and there is a port that they can share. */
+function openPool(options: Omit<PoolOptions, 'rooms'>): WorkerPool | undefined {
+  const { workers, statsd } = options.config.ingest
+  if (workers === 1 || !statsd.udp) return undefined
+  if (canShare) return new WorkerPool({ ...options, rooms: options.senders.rooms })
+  options.context.log.warn(`ingest.workers: only Linux lets ${workers} workers share a UDP port; going on with one`)
+  return undefined
+}
+
+interface Parts {
+  config: Config
+  context: Context
+  stats: Stats
+  badLines: BadLines
+  senders: Senders
+  intake: StatsdIntake
+  aggregate: Aggregate
+  happenings: Happenings
+  pool: WorkerPool | undefined
 }
 
 interface Listeners {
@@ -77,15 +106,9 @@ interface Listeners {
   closeAll(): Promise<unknown>
 }
 
-async function listen(
-  config: Config,
-  { clock, log }: Context,
-  stats: Stats,
-  badLines: BadLines,
-  senders: Senders,
-  intake: StatsdIntake,
-  aggregate: Aggregate,
-): Promise<Listeners> {
+async function listen(parts: Parts): Promise<Listeners> {
+  const { config, context, stats, badLines, senders, intake, pool } = parts
+  const { clock, log } = context
   const { statsd } = config.ingest
   const repeater = statsd.repeat && openRepeater(statsd.repeat, log, stats)
   const onPacket = (packet: Buffer, sender: Sender) => {
@@ -94,27 +117,29 @@ async function listen(
   const onLines = (lines: Buffer, sender: Sender) => {
     if (intake.take(lines, sender)) repeater?.lines(lines)
   }
-  const mayConnect = gate(senders, badLines)
-  const listening = { log, stats, mayConnect }
+  const listening = { log, stats, mayConnect: gate(senders, badLines) }
   const open: Listener[] = []
   const opened = async (listener: Promise<Listener>) => {
     open.push(await listener)
     return open.at(-1)
   }
   const closeAll = () => Promise.all([...open.map((one) => one.close()), repeater?.close()])
+  const openUdp = (address: HostPort) =>
+    pool?.listen(address, parts) ?? listenUdp({ key: 'ingest.statsd.udp', address, ...listening }, onPacket)
+  const openTcp = (address: HostPort) =>
+    listenTcpLines({ key: 'ingest.statsd.tcp', address, ...listening }, onLines, tooLong(badLines))
+  const openManagement = (address: HostPort) =>
+    startManagement({
+      ...{ address, aggregate: parts.aggregate, config, clock, ...listening },
+      lastPacketMs: () => intake.lastPacketMs,
+      refresh: pool && (() => pool.pull()),
+      onForget: pool && ((kind, names) => pool.forget(kind, names)),
+    })
   try {
-    const { udp: udpAt, tcp: tcpAt, management: managementAt } = statsd
-    const udp = udpAt && (await opened(listenUdp({ key: 'ingest.statsd.udp', address: udpAt, ...listening }, onPacket)))
-    const tcp =
-      tcpAt &&
-      (await opened(
-        listenTcpLines({ key: 'ingest.statsd.tcp', address: tcpAt, ...listening }, onLines, tooLong(badLines)),
-      ))
-    const lastPacketMs = () => intake.lastPacketMs
-    const management =
-      managementAt &&
-      (await opened(startManagement({ address: managementAt, aggregate, lastPacketMs, config, clock, ...listening })))
-    return { udp: udp || undefined, tcp: tcp || undefined, management: management || undefined, closeAll }
+    const udp = statsd.udp ? await opened(openUdp(statsd.udp)) : undefined
+    const tcp = statsd.tcp ? await opened(openTcp(statsd.tcp)) : undefined
+    const management = statsd.management ? await opened(openManagement(statsd.management)) : undefined
+    return { udp, tcp, management, closeAll }
   } catch (error) {
     await closeAll()
     throw error
@@ -131,11 +156,18 @@ function tooLong(badLines: BadLines): (beginning: Buffer, sender: Sender) => voi
 }
 
 /** Forgets idle series once a minute while the table is nearly full. */
-function roomMaker(aggregate: Aggregate, seriesMax: number, intervalMs: number): (bucketMs: number) => void {
+function roomMaker(
+  aggregate: Aggregate,
+  pool: WorkerPool | undefined,
+  seriesMax: number,
+  intervalMs: number,
+): (bucketMs: number) => void {
   let sweptMs = 0
   return (bucketMs) => {
     if (aggregate.seriesCount < seriesMax * 0.9 || bucketMs - sweptMs < sweepEveryMs) return
     sweptMs = bucketMs
-    aggregate.forgetIdle(Math.ceil(idleMaxMs / intervalMs))
+    const intervals = Math.ceil(idleMaxMs / intervalMs)
+    aggregate.forgetIdle(intervals)
+    pool?.forgetIdle(intervals)
   }
 }

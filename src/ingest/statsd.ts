@@ -102,6 +102,19 @@ export class StatsdIntake {
     return true
   }
 
+  /** A line that a worker hands over; its packet is counted already. */
+  takeRelayed(line: Buffer, sender: Sender): void {
+    this.#isTimed = false
+    this.#takeLine(line, 0, line.length, sender)
+  }
+
+  /** What came since the last asking, for another intake to add. */
+  takeTaken(): Taken {
+    const taken = { packets: this.#packets, lines: this.#lines, firstPacketMs: this.takeFirstPacketMs() }
+    this.#packets = this.#lines = 0
+    return taken
+  }
+
   /** Adds what a worker took. */
   addTaken({ packets, lines, firstPacketMs }: Taken): void {
     this.#packets += packets

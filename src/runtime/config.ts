@@ -102,6 +102,13 @@ const ingest = z.strictObject({
     })
     .prefault({}),
   flushInterval: duration.prefault('1s'),
+  /** Threads that receive statsd over UDP on the same port; with 1 the process does it by itself. */
+  workers: z
+    .number({ error: 'expected a number of workers from 1 to 64' })
+    .int({ error: 'expected a number of workers from 1 to 64' })
+    .min(1, { error: 'expected a number of workers from 1 to 64' })
+    .max(64, { error: 'expected a number of workers from 1 to 64' })
+    .default(1),
   seriesMax: z.number().int().positive().default(100_000),
   /** Networks that may send; all by default. */
   allow: z.array(network).min(1).optional(),

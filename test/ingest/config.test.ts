@@ -66,6 +66,7 @@ test.each([
   ['ingest: {allow: [example.org]}', 'ingest.allow[0]: expected a network'],
   ['ingest: {allow: []}', 'ingest.allow'],
   ['ingest: {perSourceLinesMax: 0}', 'ingest.perSourceLinesMax'],
+  ['ingest: {workers: 0}', 'ingest.workers: expected a number of workers from 1 to 64'],
   ['ingest: {graphite: {udp: nowhere}}', 'ingest.graphite.udp: expected host:port'],
   ['ingest: {statsd: {management: true}}', 'ingest.statsd.management'],
   ['ingest: {statsd: {repeat: old}}', 'ingest.statsd.repeat: expected host:port'],
