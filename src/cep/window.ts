@@ -36,23 +36,34 @@ export function windowAt(shape: WindowShape, atMs: number): { pane: number; full
   return { pane, fullPanes, buckets: running + fullPanes * shape.paneBuckets }
 }
 
+/** Of a state array's rows, those before the ring: the running pane and the fold of the present block. */
+const ringRow = 2
+
 export class PaneWindow {
   readonly shape: WindowShape
   readonly width: number
+  /** Buckets that the window holds, as of the last `advance`. */
+  buckets = 0
   readonly #folds: readonly FieldFold[]
+  /** All fields are added: the usual case, folded without looking at them one by one. */
+  readonly #isSum: boolean
   readonly #identity: Float64Array
   readonly #blockPanes: number
   #capacity = 0
-  /** Per group: the block's panes; those of the former block, from the present offset on, hold folds to its end. */
-  #ring = new Float64Array(0)
-  #prefix = new Float64Array(0)
-  #running = new Float64Array(0)
+  /**
+   * Rows, each with the fields of all groups side by side, so that a bucket touches few places: the running pane, the fold
+   * of the present block, then the block's panes; those of the former block, from the present offset on, hold folds to
+   * its end.
+   */
+  #state = new Float64Array(0)
+  #atMs = Number.NaN
   #pane = Number.NaN
   #fullPanes = 0
 
   constructor(shape: WindowShape, folds: readonly FieldFold[]) {
     this.shape = shape
     this.#folds = folds
+    this.#isSum = folds.every((fold) => fold === 'add')
     this.#identity = Float64Array.from(folds.flatMap(identityOf))
     this.width = this.#identity.length
     this.#blockPanes = Math.max(1, shape.fullPanesMax)
@@ -61,31 +72,35 @@ export class PaneWindow {
   /** Makes room for groups 0 … count − 1. */
   grow(count: number): void {
     if (count <= this.#capacity) return
-    const from = this.#capacity
-    this.#capacity = Math.max(16, count, from * 2)
-    this.#ring = this.#widened(this.#ring, this.#blockPanes * this.width)
-    this.#prefix = this.#widened(this.#prefix, this.width)
-    this.#running = this.#widened(this.#running, this.width)
-    for (let group = from; group < this.#capacity; group++) this.reset(group)
+    const [from, before] = [this.#capacity, this.#state]
+    this.#capacity = from === 0 ? count : Math.max(count, from * 2)
+    this.#state = new Float64Array(this.#rows * this.#row)
+    for (let row = 0; row < this.#rows; row++) {
+      this.#state.set(before.subarray(row * from * this.width, (row + 1) * from * this.width), row * this.#row)
+    }
+    if (!this.#isSum) for (let group = from; group < this.#capacity; group++) this.reset(group)
   }
 
   /** Empties a group, so that its place can be used again. */
   reset(group: number): void {
-    const { width } = this
-    for (let i = 0; i < this.#blockPanes; i++) this.#ring.set(this.#identity, (group * this.#blockPanes + i) * width)
-    this.#prefix.set(this.#identity, group * width)
-    this.#running.set(this.#identity, group * width)
+    for (let row = 0; row < this.#rows; row++) this.#state.set(this.#identity, row * this.#row + group * this.width)
   }
 
   /** Begins the bucket that ends at `atMs`: finishes the running pane of the first `count` groups where one ended. */
   advance(atMs: number, count: number): void {
-    const { pane, fullPanes } = windowAt(this.shape, atMs)
+    if (atMs === this.#atMs) return
+    this.#atMs = atMs
+    const { pane, fullPanes, buckets } = windowAt(this.shape, atMs)
     this.#fullPanes = fullPanes
+    this.buckets = buckets
+    if (pane === this.#pane) return
     if (Number.isNaN(this.#pane)) this.#pane = pane
-    while (this.#pane < pane) {
-      this.#finishPane(count)
-      this.#pane++
+    // After two whole blocks without data nothing but identities is left.
+    if (pane - this.#pane > 2 * this.#blockPanes + 1) {
+      for (let group = 0; group < count; group++) this.reset(group)
+      this.#pane = pane
     }
+    for (; this.#pane < pane; this.#pane++) this.#finishPane(count)
   }
 
   /** Where the bucket that ends at `atMs` stands. */
@@ -95,91 +110,107 @@ export class PaneWindow {
 
   /** Writes the fields of a bucket without data. */
   clear(values: Float64Array, offset: number): void {
-    values.set(this.#identity, offset)
+    for (let i = 0; i < this.width; i++) values[offset + i] = this.#identity[i] as number
   }
 
   /** Folds one bucket's fields, at `values[offset…]`, into the running pane. */
   push(group: number, values: Float64Array, offset: number): void {
-    this.#fold(this.#running, group * this.width, this.#running, group * this.width, values, offset)
+    const at = group * this.width
+    this.#fold(this.#state, at, this.#state, at, values, offset)
   }
 
   /** The window's fold into `into`, which has `width` places. */
   read(group: number, into: Float64Array): void {
     const { width } = this
-    const blockAt = group * this.#blockPanes * width
-    into.set(this.#identity)
-    if (this.#fullPanes > 0) this.#readFull(group, blockAt, into)
-    this.#fold(into, 0, into, 0, this.#running, group * width)
+    this.clear(into, 0)
+    if (this.#fullPanes > 0) this.#readFull(group * width, into)
+    this.#fold(into, 0, into, 0, this.#state, group * width)
   }
 
   /** The state of groups 0 … count − 1; the others are empty. */
   save(count: number) {
-    const { width } = this
-    return {
-      ring: this.#ring.subarray(0, count * this.#blockPanes * width),
-      prefix: this.#prefix.subarray(0, count * width),
-      running: this.#running.subarray(0, count * width),
-      pane: this.#pane,
-      fullPanes: this.#fullPanes,
+    const width = count * this.width
+    const state = new Float64Array(this.#rows * width)
+    for (let row = 0; row < this.#rows; row++) {
+      state.set(this.#state.subarray(row * this.#row, row * this.#row + width), row * width)
     }
+    return { state, pane: this.#pane, fullPanes: this.#fullPanes }
   }
 
   restore(saved: ReturnType<PaneWindow['save']>): void {
-    this.grow(saved.running.length / this.width)
-    this.#ring.set(saved.ring)
-    this.#prefix.set(saved.prefix)
-    this.#running.set(saved.running)
+    const width = saved.state.length / this.#rows
+    this.grow(width / this.width)
+    for (let row = 0; row < this.#rows; row++) {
+      this.#state.set(saved.state.subarray(row * width, (row + 1) * width), row * this.#row)
+    }
     this.#pane = saved.pane
     this.#fullPanes = saved.fullPanes
   }
 
-  #readFull(group: number, blockAt: number, into: Float64Array): void {
-    const { width } = this
+  get #rows(): number {
+    return ringRow + this.#blockPanes
+  }
+
+  /** Places of one row. */
+  get #row(): number {
+    return this.#capacity * this.width
+  }
+
+  #readFull(at: number, into: Float64Array): void {
     const size = this.#blockPanes
     const start = this.#pane - this.#fullPanes
     const blockStart = Math.floor(this.#pane / size) * size
     if (start > blockStart) {
-      for (let pane = start; pane < this.#pane; pane++) {
-        this.#fold(into, 0, into, 0, this.#ring, blockAt + modulo(pane, size) * width)
-      }
+      for (let pane = start; pane < this.#pane; pane++) this.#fold(into, 0, into, 0, this.#state, this.#ringAt(pane) + at)
       return
     }
-    if (start < blockStart) this.#fold(into, 0, into, 0, this.#ring, blockAt + modulo(start, size) * width)
-    this.#fold(into, 0, into, 0, this.#prefix, group * width)
+    if (start < blockStart) this.#fold(into, 0, into, 0, this.#state, this.#ringAt(start) + at)
+    this.#fold(into, 0, into, 0, this.#state, this.#row + at)
+  }
+
+  #ringAt(pane: number): number {
+    return (ringRow + modulo(pane, this.#blockPanes)) * this.#row
   }
 
   #finishPane(count: number): void {
-    const { width } = this
-    const size = this.#blockPanes
-    const offset = modulo(this.#pane, size)
-    for (let group = 0; group < count; group++) {
-      const runningAt = group * width
-      const slotAt = (group * size + offset) * width
-      for (let i = 0; i < width; i++) this.#ring[slotAt + i] = this.#running[runningAt + i] as number
-      if (offset === size - 1) this.#finishBlock(group)
-      else this.#fold(this.#prefix, runningAt, this.#prefix, runningAt, this.#running, runningAt)
-      this.#running.set(this.#identity, runningAt)
-    }
+    const [state, row, used] = [this.#state, this.#row, count * this.width]
+    const slot = this.#ringAt(this.#pane)
+    for (let i = 0; i < used; i++) state[slot + i] = state[i] as number
+    if (modulo(this.#pane, this.#blockPanes) === this.#blockPanes - 1) this.#finishBlock(used)
+    else this.#foldRow(row, row, 0, used)
+    this.#emptyRow(0, used)
   }
 
-  #finishBlock(group: number): void {
-    const { width } = this
-    const size = this.#blockPanes
-    for (let i = size - 2; i >= 0; i--) {
-      const at = (group * size + i) * width
-      this.#fold(this.#ring, at, this.#ring, at, this.#ring, at + width)
+  #finishBlock(used: number): void {
+    const row = this.#row
+    for (let i = this.#blockPanes - 2; i >= 0; i--) {
+      const at = (ringRow + i) * row
+      this.#foldRow(at, at, at + row, used)
     }
-    this.#prefix.set(this.#identity, group * width)
+    this.#emptyRow(row, used)
   }
 
-  #widened(array: Float64Array<ArrayBuffer>, perGroup: number): Float64Array<ArrayBuffer> {
-    const wider = new Float64Array(this.#capacity * perGroup)
-    wider.set(array)
-    return wider
+  #emptyRow(at: number, used: number): void {
+    if (this.#isSum) this.#state.fill(0, at, at + used)
+    else for (let i = 0; i < used; i += this.width) this.clear(this.#state, at + i)
+  }
+
+  /** One row's groups: into = a ∘ b. */
+  #foldRow(into: number, a: number, b: number, used: number): void {
+    const state = this.#state
+    if (this.#isSum) {
+      for (let i = 0; i < used; i++) state[into + i] = (state[a + i] as number) + (state[b + i] as number)
+      return
+    }
+    for (let i = 0; i < used; i += this.width) this.#fold(state, into + i, state, a + i, state, b + i)
   }
 
   /** into = a ∘ b; `into` may be a or b. */
   #fold(into: Float64Array, at: number, a: Float64Array, aAt: number, b: Float64Array, bAt: number): void {
+    if (this.#isSum) {
+      for (let i = 0; i < this.width; i++) into[at + i] = (a[aAt + i] as number) + (b[bAt + i] as number)
+      return
+    }
     let i = 0
     for (const fold of this.#folds) {
       if (fold === 'moments') {
@@ -187,9 +218,7 @@ export class PaneWindow {
         i += 3
         continue
       }
-      const left = a[aAt + i] as number
-      const right = b[bAt + i] as number
-      into[at + i] = foldField(fold, left, right)
+      into[at + i] = foldField(fold, a[aAt + i] as number, b[bAt + i] as number)
       i++
     }
   }
