@@ -50,11 +50,23 @@ export class CompiledRule extends HistoryCompiler {
   ): void {
     for (const scope of this.inner) {
       for (const group of scope.groups.sorted()) {
-        const isSilent = atMs - (scope.lastSeenMs[group] as number) >= forgetMs
+        const isSilent = atMs - scope.lastSeenMs(group) >= forgetMs
         const values = scope.groups.values[group] as readonly string[]
         if (isSilent || isRetired(scope.groups.names, values)) scope.drop(group)
       }
     }
+  }
+
+  /** Grows with every group that comes or goes anywhere in the rule. */
+  get groupsVersion(): number {
+    let version = this.scope.groups.version
+    for (let i = 0; i < this.inner.length; i++) version += (this.inner[i] as Scope).groups.version
+    return version
+  }
+
+  /** When the member that was silent for the longest was last fed. */
+  oldestInnerMs(): number {
+    return this.inner.reduce((oldestMs, scope) => Math.min(oldestMs, scope.oldestSeenMs()), Number.POSITIVE_INFINITY)
   }
 
   /** Groups refused anywhere in the rule, and a sample. */

@@ -294,13 +294,15 @@ export class Engine {
 
   #close(rule: RuleRun, atMs: number, into: Transition[]): void {
     if (rule.problem !== undefined) return
+    const from = into.length
     try {
-      const told = rule.close(atMs, this.#retired.between(atMs - rule.stepMs, atMs))
-      into.push(
-        ...(rule.rule.tree.leaves[0]?.source === 'overflow' ? told.map((each) => this.#withSample(each)) : told),
-      )
+      rule.close(atMs, into, this.#retired.between(atMs - rule.stepMs, atMs))
+      if (rule.rule.tree.leaves[0]?.source === 'overflow') {
+        for (let i = from; i < into.length; i++) into[i] = this.#withSample(into[i] as Transition)
+      }
       this.#options.watch?.closed?.(rule, atMs)
     } catch (error) {
+      into.length = from
       rule.problem = `stopped at ${atMs}: ${(error as Error).message}`
     }
   }

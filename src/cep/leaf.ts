@@ -8,7 +8,7 @@
 
 import { Groups } from './groups.ts'
 import type { Leaf } from './language/tree.ts'
-import { bytes, floats, ints } from './saved.ts'
+import { bytes, floats, ints, roomMin } from './saved.ts'
 import type { Sources } from './sources.ts'
 import type { OnLate } from './watch.ts'
 
@@ -37,15 +37,15 @@ export abstract class LeafRun {
   readonly context: LeafContext
   readonly groups: Groups
   /** The value of the last closed bucket by group; NaN is missing. */
-  out = new Float64Array(16)
+  out = new Float64Array(roomMin)
   /** Bucket of the last point by group, the start of the rule where there was none. */
-  lastSeenMs = new Float64Array(16)
+  lastSeenMs = new Float64Array(roomMin)
   /** Sources by group, as a set. */
-  sourceSet = new Int32Array(16)
+  sourceSet = new Int32Array(roomMin)
   /** Whose coverage counts for a group that no point has reached. */
-  fallbackSet = new Int32Array(16)
+  fallbackSet = new Int32Array(roomMin)
   /** 1 where a point has been folded. */
-  isBorn = new Uint8Array(16)
+  isBorn = new Uint8Array(roomMin)
   /** Groups that were born in the bucket being closed. */
   born: number[] = []
   /** Grows when a group hears a new source. */
@@ -70,6 +70,11 @@ export abstract class LeafRun {
 
   /** False for what is no input, such as another rule's state. */
   get isInput(): boolean {
+    return true
+  }
+
+  /** False until a point told what kind of series these are. */
+  get isKindKnown(): boolean {
     return true
   }
 
@@ -155,7 +160,10 @@ export abstract class LeafRun {
     if (bucketMs > (this.lastSeenMs[group] as number)) this.lastSeenMs[group] = bucketMs
     if (source === noSource) return
     const before = this.sourceSet[group] as number
+    if (before === this.#knownSet && source === this.#knownSource) return
     const after = this.context.sources.withName(before, source)
+    this.#knownSet = after
+    this.#knownSource = source
     if (after !== before) {
       this.sourceSet[group] = after
       this.setsVersion++
@@ -165,18 +173,21 @@ export abstract class LeafRun {
   /** Buckets that the group's sources covered, of the last `buckets`. */
   protected coveredOf(group: number, atMs: number, buckets: number): number {
     const set = (this.sourceSet[group] as number) || (this.fallbackSet[group] as number)
+    if (set === this.#coveredSet && atMs === this.#coveredAtMs) return this.#covered
     const { sources, stepMs, startMs } = this.context
-    const known = this.#covered.get(set)
-    if (known !== undefined && this.#coveredAtMs === atMs) return known
-    if (this.#coveredAtMs !== atMs) this.#covered.clear()
+    this.#coveredSet = set
     this.#coveredAtMs = atMs
-    const covered = sources.covered(set, stepMs, atMs, buckets, startMs)
-    this.#covered.set(set, covered)
-    return covered
+    this.#covered = sources.covered(set, stepMs, atMs, buckets, startMs)
+    return this.#covered
   }
 
-  readonly #covered = new Map<number, number>()
+  /** The last answer of `coveredOf`, for the next group has mostly the same sources. */
+  #coveredSet = -1
   #coveredAtMs = Number.NaN
+  #covered = 0
+  /** A set and a source that it is known to have. */
+  #knownSet = -1
+  #knownSource = -1
 }
 
 export function widened(array: Float64Array<ArrayBuffer>, size: number): Float64Array<ArrayBuffer> {

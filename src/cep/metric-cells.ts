@@ -7,7 +7,8 @@ import { DistributionWindow } from './distribution-window.ts'
 import { Inputs } from './inputs.ts'
 import type { Leaf, SeriesKind } from './language/tree.ts'
 import { type LeafContext, LeafRun, widened } from './leaf.ts'
-import { dropUpTo, floats, refill, refillMap } from './saved.ts'
+import { OpenCells } from './open-cells.ts'
+import { bytes, dropUpTo, floats, refill, refillMap, roomMin } from './saved.ts'
 import { type FieldFold, PaneWindow, windowShape } from './window.ts'
 
 /** What a column of a metrics message holds for one input. */
@@ -25,20 +26,23 @@ export abstract class MetricCells extends LeafRun {
   protected knownKind: SeriesKind | undefined
   protected observed: PointKind | undefined
   protected closedMs = Number.NEGATIVE_INFINITY
-  protected readonly numbers = new Map<number, Float64Array<ArrayBuffer>>()
+  protected readonly numbers = new OpenCells()
   protected readonly objects = new Map<number, Map<number, Distribution | readonly string[]>>()
   /** When gauges were written, epoch ms, where their source says so; otherwise at the end of the bucket. */
-  protected readonly times = new Map<number, Float64Array<ArrayBuffer>>()
-  protected inputValue = new Float64Array(16)
-  protected inputAtMs = new Float64Array(16).fill(Number.NEGATIVE_INFINITY)
+  protected readonly times = new OpenCells()
+  protected inputValue = new Float64Array(roomMin)
+  protected inputAtMs = new Float64Array(roomMin).fill(Number.NEGATIVE_INFINITY)
   protected readonly inputSeen: boolean[] = []
   protected readonly seriesOfGroup: Set<string>[] = []
   protected window: PaneWindow | undefined
   protected bucket = new Float64Array(0)
-  protected touched = new Set<number>()
+  /** Groups that got something in the bucket being closed: the first `touchedCount` of the list. */
+  protected readonly touched: number[] = []
+  protected touchedCount = 0
+  protected isTouched = new Uint8Array(roomMin)
   protected seen = new Map<number, Distribution[]>()
   protected distributions: DistributionWindow | undefined
-  protected coarse = new Float64Array(16).fill(Number.NaN)
+  protected coarse = new Float64Array(roomMin).fill(Number.NaN)
   protected fields = new Float64Array(8)
 
   constructor(leaf: Leaf, context: LeafContext) {
@@ -52,6 +56,10 @@ export abstract class MetricCells extends LeafRun {
 
   get makesNodata(): boolean {
     return this.knownKind !== undefined && !this.isCount
+  }
+
+  override get isKindKnown(): boolean {
+    return this.observed !== undefined
   }
 
   override get standsMs(): number {
@@ -84,7 +92,7 @@ export abstract class MetricCells extends LeafRun {
       if (this.context.onLate) for (const input of inputs) this.tellLate(input, bucketMs)
       return
     }
-    const cells = this.roomIn(this.numbers, bucketMs)
+    const cells = this.numbers.open(bucketMs, this.inputs.length)
     for (let i = 0; i < inputs.length; i++) cells[inputs[i] as number] = values[positions[i] as number] as number
   }
 
@@ -97,7 +105,7 @@ export abstract class MetricCells extends LeafRun {
     fromMs: number,
   ): void {
     if (bucketMs <= this.closedMs) return
-    const times = this.roomIn(this.times, bucketMs)
+    const times = this.times.open(bucketMs, this.inputs.length)
     for (let i = 0; i < inputs.length; i++) {
       times[inputs[i] as number] = fromMs + (offsetsMs[positions[i] as number] as number)
     }
@@ -123,9 +131,9 @@ export abstract class MetricCells extends LeafRun {
 
   override skip(toMs: number): void {
     super.skip(toMs)
-    dropUpTo(this.numbers, toMs)
+    this.numbers.dropUpTo(toMs)
     dropUpTo(this.objects, toMs)
-    dropUpTo(this.times, toMs)
+    this.times.dropUpTo(toMs)
   }
 
   override drop(group: number): void {
@@ -139,7 +147,7 @@ export abstract class MetricCells extends LeafRun {
 
   /** Between two entries no bucket is half closed, so what lives only while one closes is not saved. */
   override save() {
-    const { inputs, late, knownKind, observed, closedMs, numbers, objects, times, inputSeen, seriesOfGroup } = this
+    const { inputs, late, knownKind, observed, closedMs, numbers, objects, inputSeen, seriesOfGroup } = this
     return {
       ...super.save(),
       inputs: inputs.save(),
@@ -147,9 +155,9 @@ export abstract class MetricCells extends LeafRun {
       knownKind,
       observed,
       closedMs,
-      numbers,
+      numbers: numbers.save(),
+      times: this.times.save(),
       objects,
-      times,
       inputSeen,
       seriesOfGroup,
       inputValue: this.inputValue.subarray(0, inputs.length),
@@ -167,14 +175,8 @@ export abstract class MetricCells extends LeafRun {
     this.knownKind = saved.knownKind
     this.observed = saved.observed
     this.closedMs = saved.closedMs
-    refillMap(
-      this.numbers,
-      [...saved.numbers].map(([bucketMs, cells]) => [bucketMs, cells.slice()] as const),
-    )
-    refillMap(
-      this.times,
-      [...saved.times].map(([bucketMs, cells]) => [bucketMs, cells.slice()] as const),
-    )
+    this.numbers.restore(saved.numbers)
+    this.times.restore(saved.times)
     refillMap(
       this.objects,
       [...saved.objects].map(([bucketMs, cells]) => [bucketMs, new Map(cells)] as const),
@@ -187,6 +189,7 @@ export abstract class MetricCells extends LeafRun {
     this.inputValue = floats(saved.inputValue)
     this.inputAtMs = floats(saved.inputAtMs, Number.NEGATIVE_INFINITY)
     this.coarse = floats(saved.coarse, Number.NaN, this.out.length)
+    this.isTouched = new Uint8Array(this.out.length)
     this.prepare()
     if (saved.window) this.window?.restore(saved.window)
     if (saved.distributions) this.distributions?.restore(saved.distributions)
@@ -199,6 +202,7 @@ export abstract class MetricCells extends LeafRun {
       const from = this.coarse.length
       this.coarse = widened(this.coarse, this.out.length)
       this.coarse.fill(Number.NaN, from)
+      this.isTouched = bytes(this.isTouched, this.out.length)
     }
     this.seriesOfGroup[group] ??= new Set()
     this.window?.grow(group + 1)
@@ -243,27 +247,23 @@ export abstract class MetricCells extends LeafRun {
     this.emptyBucket()
   }
 
-  /** A bucket's place for every input. */
-  protected roomIn(buckets: Map<number, Float64Array<ArrayBuffer>>, bucketMs: number): Float64Array<ArrayBuffer> {
-    let cells = buckets.get(bucketMs)
-    if (!cells || cells.length < this.inputs.length) {
-      const wider = new Float64Array(Math.max(16, this.inputs.length * 2)).fill(Number.NaN)
-      if (cells) wider.set(cells)
-      cells = wider
-      buckets.set(bucketMs, cells)
-    }
-    return cells
-  }
-
   protected arrive(input: number, bucketMs: number): number {
     const group = this.inputs.group[input] as number
     this.touch(group, bucketMs, this.inputs.source[input] as number)
-    this.touched.add(group)
+    if (this.isTouched[group] === 0) {
+      this.isTouched[group] = 1
+      this.touched[this.touchedCount++] = group
+    }
     if (!this.inputSeen[input]) {
       this.inputSeen[input] = true
       ;(this.seriesOfGroup[group] as Set<string>).add(this.inputs.series[input] as string)
     }
     return group
+  }
+
+  protected clearTouched(): void {
+    for (let i = 0; i < this.touchedCount; i++) this.isTouched[this.touched[i] as number] = 0
+    this.touchedCount = 0
   }
 
   protected see(group: number, seen: Distribution): void {

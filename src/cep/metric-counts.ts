@@ -18,7 +18,7 @@ export abstract class MetricCounts extends MetricFold {
     for (const group of this.groups.sorted()) {
       this.out[group] = atMs - (this.lastSeenMs[group] as number) >= this.leaf.overMs ? 1 : 0
     }
-    this.touched.clear()
+    this.clearTouched()
   }
 
   protected closeCounts(atMs: number): void {
@@ -26,19 +26,19 @@ export abstract class MetricCounts extends MetricFold {
     const window = this.window as PaneWindow
     window.advance(atMs, this.groups.length)
     this.pushCounts(atMs)
-    const { buckets } = window.at(atMs)
+    const { buckets } = window
     for (const group of this.groups.sorted()) {
       const covered = this.coveredOf(group, atMs, buckets)
       this.out[group] = covered > 0 && covered * 2 >= buckets ? this.countResult(group, atMs, covered) : Number.NaN
     }
-    this.touched.clear()
+    this.clearTouched()
   }
 
   protected pushCounts(atMs: number): void {
     const { fold } = this.leaf
     const isPlainSum = fold === 'sum' || fold === 'rate' || fold === 'avg' || fold === 'value'
     if (isPlainSum) {
-      if (this.touched.size > 0) this.pushSums(atMs)
+      if (this.touchedCount > 0) this.pushSums(atMs)
       return
     }
     for (const [group, values] of this.valuesBySeries(atMs)) this.pushValues(group, values, atMs)

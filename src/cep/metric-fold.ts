@@ -9,31 +9,45 @@ export abstract class MetricFold extends MetricCells {
 
   fold(atMs: number): void {
     this.closedMs = atMs
-    this.born = []
+    if (this.born.length > 0) this.born = []
     const { length } = this.groups
     this.window?.grow(length)
     this.window?.advance(atMs, length)
-    if (this.numbers.size > 0) this.foldNumbers(atMs)
+    if (this.numbers.firstMs <= atMs) this.foldNumbers(atMs)
     if (this.objects.size > 0) this.foldObjects(atMs)
   }
 
   protected foldNumbers(atMs: number): void {
-    const due = [...this.numbers.keys()].filter((bucketMs) => bucketMs <= atMs).sort((a, b) => a - b)
+    for (let bucketMs = this.numbers.firstMs; bucketMs <= atMs; bucketMs = this.numbers.firstMs) {
+      const times = this.times.take(bucketMs)
+      const cells = this.numbers.shift()
+      if (this.isCount) this.foldCounts(cells, bucketMs, atMs)
+      else this.foldValues(cells, times, bucketMs)
+      this.numbers.release(cells)
+      if (times) this.times.release(times)
+    }
+  }
+
+  protected foldCounts(cells: Float64Array, bucketMs: number, atMs: number): void {
     const order = this.inputs.order()
-    const isMerged = !this.isCount && this.inputs.hasRuns
-    for (const bucketMs of due) {
-      const cells = this.numbers.get(bucketMs) as Float64Array
-      const times = this.times.get(bucketMs)
-      this.numbers.delete(bucketMs)
-      this.times.delete(bucketMs)
-      for (let at = 0; at < order.length; at++) {
-        const input = order[at] as number
-        const value = cells[input]
-        if (value === undefined || Number.isNaN(value)) continue
-        const group = this.arrive(input, bucketMs)
-        if (this.isCount) this.addCount(input, value, atMs)
-        else if (!isMerged || this.isLastWriter(order, at, cells, times)) this.foldValue(input, group, value, bucketMs)
-      }
+    for (let at = 0; at < order.length; at++) {
+      const input = order[at] as number
+      const value = cells[input]
+      if (value === undefined || Number.isNaN(value)) continue
+      this.arrive(input, bucketMs)
+      this.addCount(input, value, atMs)
+    }
+  }
+
+  protected foldValues(cells: Float64Array, times: Float64Array | undefined, bucketMs: number): void {
+    const order = this.inputs.order()
+    const isMerged = this.inputs.hasRuns
+    for (let at = 0; at < order.length; at++) {
+      const input = order[at] as number
+      const value = cells[input]
+      if (value === undefined || Number.isNaN(value)) continue
+      const group = this.arrive(input, bucketMs)
+      if (!isMerged || this.isLastWriter(order, at, cells, times)) this.foldValue(input, group, value, bucketMs)
     }
   }
 
@@ -158,7 +172,6 @@ export abstract class MetricFold extends MetricCells {
 
   protected foldNumber(group: number, value: number): void {
     const at = group * this.width
-    this.fields.fill(0)
     switch (this.leaf.fold) {
       case 'avg':
         this.bucket[at] = (this.bucket[at] as number) + value
@@ -171,6 +184,7 @@ export abstract class MetricFold extends MetricCells {
       case 'stddev':
         this.fields[0] = 1
         this.fields[1] = value
+        this.fields[2] = 0
         mergeMoments(this.bucket, at, this.bucket, at, this.fields, 0)
         return
       case 'min':

@@ -34,16 +34,18 @@ export class MetricLeaf extends MetricCounts {
     const { stepMs } = this.context
     const coarseMs = Math.max(stepMs, this.standsMs)
     if (this.leaf.fold === 'sum' || this.leaf.fold === 'count' || this.leaf.fold === 'value') this.foldStanding(atMs)
-    for (const group of this.touched) this.pushBucket(group, atMs, coarseMs)
-    this.touched.clear()
-    this.seriesSpans.clear()
-    this.spanned.clear()
+    for (let i = 0; i < this.touchedCount; i++) this.pushBucket(this.touched[i] as number, atMs, coarseMs)
+    this.clearTouched()
+    if (this.spanned.size > 0) {
+      this.seriesSpans.clear()
+      this.spanned.clear()
+    }
     const isInstant = this.leaf.overMs === 0 && coarseMs > stepMs
     if (isInstant) {
       this.closeInstant(atMs, coarseMs)
       return
     }
-    const { buckets } = window.at(atMs)
+    const { buckets } = window
     const coarse = Math.max(1, (buckets * stepMs) / coarseMs)
     for (const group of this.groups.sorted()) this.out[group] = this.valueResult(group, atMs, coarse, buckets)
   }
@@ -53,7 +55,8 @@ export class MetricLeaf extends MetricCounts {
     if (this.knownKind === 'timer' || this.knownKind === 'counter') return
     const sinceMs = atMs - this.context.stepMs
     const { fold } = this.leaf
-    for (const input of this.newestInputs(sinceMs)) {
+    this.findNewest(sinceMs)
+    for (const input of this.newest) {
       const at = (this.inputs.group[input] as number) * this.width
       const value = this.inputValue[input] as number
       if (fold === 'value') this.bucket[at] = value
@@ -61,17 +64,22 @@ export class MetricLeaf extends MetricCounts {
     }
   }
 
-  /** Inputs with a value later than `sinceMs`; of one series that several sources sent, the newest. */
-  protected *newestInputs(sinceMs: number): Generator<number> {
-    let newest = -1
+  /** Inputs in order, as `findNewest` left them; the same list each time. */
+  protected readonly newest: number[] = []
+
+  /** Finds inputs with a value later than `sinceMs`; of one series that several sources sent, the newest. */
+  protected findNewest(sinceMs: number): void {
+    const { newest } = this
+    newest.length = 0
+    const { hasRuns } = this.inputs
     for (const input of this.inputs.order()) {
       const inputMs = this.inputAtMs[input] as number
       if (inputMs <= sinceMs) continue
-      const isSame = newest >= 0 && this.inputs.isSameSeries(input, newest)
-      if (newest >= 0 && !isSame) yield newest
-      if (!isSame || inputMs >= (this.inputAtMs[newest] as number)) newest = input
+      const last = newest.length - 1
+      const isSame = hasRuns && last >= 0 && this.inputs.isSameSeries(input, newest[last] as number)
+      if (!isSame) newest.push(input)
+      else if (inputMs >= (this.inputAtMs[newest[last] as number] as number)) newest[last] = input
     }
-    if (newest >= 0) yield newest
   }
 
   protected pushBucket(group: number, atMs: number, coarseMs: number): void {
@@ -84,7 +92,7 @@ export class MetricLeaf extends MetricCounts {
       this.coarse[group] = coarse
     } else this.averageSpans(group, at)
     window.push(group, this.bucket, at)
-    const seen = this.seen.get(group)
+    const seen = this.seen.size > 0 ? this.seen.get(group) : undefined
     if (seen) {
       this.distributions?.push(group, atMs, mergeDistributions(seen) as Distribution)
       this.seen.delete(group)
@@ -100,19 +108,21 @@ export class MetricLeaf extends MetricCounts {
 
   /** Without `over`, where values stand longer than a step: each series' last value, as long as it stands. */
   protected closeInstant(atMs: number, standsMs: number): void {
-    const values = new Map<number, number[]>()
-    for (const input of this.newestInputs(atMs - standsMs)) {
-      const group = this.inputs.group[input] as number
-      const list = values.get(group)
-      if (list) list.push(this.inputValue[input] as number)
-      else values.set(group, [this.inputValue[input] as number])
+    if (this.knownKind === 'timer' || this.knownKind === 'counter') {
+      for (const group of this.groups.sorted()) this.out[group] = this.valueResult(group, atMs, 1, 1)
+      return
     }
-    const { fold, percent } = this.leaf
-    for (const group of this.groups.sorted()) {
-      this.out[group] =
-        this.knownKind === 'timer' || this.knownKind === 'counter'
-          ? this.valueResult(group, atMs, 1, 1)
-          : poolOf(fold, percent, values.get(group) ?? [])
+    this.out.fill(Number.NaN)
+    this.findNewest(atMs - standsMs)
+    const { group: groupOf } = this.inputs
+    const values: number[] = []
+    for (let i = 0; i < this.newest.length; ) {
+      const group = groupOf[this.newest[i] as number] as number
+      values.length = 0
+      for (; i < this.newest.length && groupOf[this.newest[i] as number] === group; i++) {
+        values.push(this.inputValue[this.newest[i] as number] as number)
+      }
+      this.out[group] = poolOf(this.leaf.fold, this.leaf.percent, values)
     }
   }
 
@@ -120,7 +130,8 @@ export class MetricLeaf extends MetricCounts {
     const { fold, percent } = this.leaf
     const fields = this.fields
     ;(this.window as PaneWindow).read(group, fields)
-    const [first, second] = [fields[0] as number, fields[1] as number]
+    const first = fields[0] as number
+    const second = fields[1] as number
     if (this.knownKind === 'counter') {
       const isCovered = second > 0 && second * 2 >= buckets * this.context.stepMs
       return isCovered ? first / (second / 1000) : Number.NaN

@@ -67,7 +67,7 @@ abstract class InnerRun extends LeafRun {
     for (const member of this.inner.groups.sorted()) {
       const group = this.outerOf[member] as number
       if (group < 0) continue
-      this.lastSeenMs[group] = Math.max(this.lastSeenMs[group] as number, this.inner.lastSeenMs[member] as number)
+      this.lastSeenMs[group] = Math.max(this.lastSeenMs[group] as number, this.inner.lastSeenMs(member))
       const set = sources.union(this.sourceSet[group] as number, this.inner.sourceSet[member] as number)
       if (set !== this.sourceSet[group]) {
         this.sourceSet[group] = set

@@ -2,6 +2,7 @@ import type { Level, Transition } from '../model/transition.ts'
 import { type LevelState, newLevelState, notTruth, stepLevel } from './hold.ts'
 import type { CheckedRule } from './language/load.ts'
 import { stateCodes } from './language/tree.ts'
+import type { IsRetired } from './retired.ts'
 import {
   type CarriedGroup,
   type GroupState,
@@ -18,7 +19,7 @@ export type { CarriedGroup, RuleContext, ToldGroup } from './rule-words.ts'
 export type SavedRule = ReturnType<RuleRun['save']>
 
 const nodataMs = 300_000
-const seriesLength = 60
+const nobody: IsRetired = () => false
 
 export class RuleRun extends RuleWords implements StateBoard {
   /** Names of sources with lateness that feed the rule. */
@@ -38,16 +39,33 @@ export class RuleRun extends RuleWords implements StateBoard {
   }
 
   /** Closes one bucket; `isRetired` tells which groups an event ended. */
-  close(atMs: number, isRetired?: (names: readonly string[], values: readonly string[]) => boolean): Transition[] {
+  close(atMs: number, into: Transition[], isRetired?: IsRetired): void {
     this.lastBucketMs = atMs
-    if (this.compiled.isIdle) return []
-    this.compiled.close(atMs)
+    const { compiled } = this
+    if (compiled.isIdle) return
+    compiled.close(atMs)
     this.judgeNodata()
-    const transitions: Transition[] = []
-    for (const group of this.compiled.scope.groups.sorted()) this.stepGroup(group, atMs, transitions)
-    this.forget(atMs, isRetired ?? (() => false), transitions)
-    return transitions
+    this.lookOut(atMs)
+    this.recent.next()
+    const groups = compiled.scope.groups.sorted()
+    for (let i = 0; i < groups.length; i++) this.stepGroup(groups[i] as number, atMs, into)
+    if (isRetired || atMs >= this.forgetDueMs) this.forget(atMs, isRetired ?? nobody, into)
   }
+
+  /** From when on some group may be without data, or be forgotten; until then nobody needs to be asked. */
+  protected lookOut(atMs: number): void {
+    const { compiled } = this
+    const version = compiled.groupsVersion
+    if (version === this.lookedOutVersion && atMs < this.nodataDueMs && atMs < this.forgetDueMs) return
+    this.lookedOutVersion = version
+    const oldestMs = compiled.scope.oldestSeenMs()
+    this.nodataDueMs = oldestMs + this.nodataAfterMs
+    this.forgetDueMs = Math.min(oldestMs, compiled.oldestInnerMs()) + this.rule.tree.forgetMs
+  }
+
+  protected nodataDueMs = Number.NEGATIVE_INFINITY
+  protected forgetDueMs = Number.NEGATIVE_INFINITY
+  protected lookedOutVersion = -1
 
   /** Ends all groups, as the rule is removed or keeps other names. */
   end(atMs: number): Transition[] {
@@ -79,6 +97,7 @@ export class RuleRun extends RuleWords implements StateBoard {
       lateNames: [...this.lateNames],
       carried: [...this.carried.values()],
       states,
+      recent: this.recent.save(),
       compiled: this.compiled.save(),
     }
   }
@@ -94,10 +113,14 @@ export class RuleRun extends RuleWords implements StateBoard {
     )
     this.compiled.restore(saved.compiled)
     refill(this.states, structuredClone(saved.states))
+    this.recent.restore(saved.recent)
   }
 
   /** How long silence lasts before it is nodata: 5 minutes, or as long as a value stands. */
   protected judgeNodata(): void {
+    if (this.kindsKnown) return
+    this.kindsKnown = this.compiled.leaves.every((leaf) => leaf.isKindKnown)
+    this.lookedOutVersion = -1
     this.nodataAfterMs = Number.POSITIVE_INFINITY
     for (const leaf of this.compiled.leaves) {
       if (!leaf.makesNodata) continue
@@ -124,6 +147,8 @@ export class RuleRun extends RuleWords implements StateBoard {
     })
     Object.assign(state, { level, isHidden, troubleMs })
   }
+
+  protected kindsKnown = false
 
   // As a board for the rules that refer to this one.
 
@@ -176,7 +201,6 @@ export class RuleRun extends RuleWords implements StateBoard {
         on: carried?.level === 'crit' || level === carried?.level,
       })),
       calm: Number.POSITIVE_INFINITY,
-      values: [],
     }
     this.states[group] = state
     return state
@@ -185,12 +209,13 @@ export class RuleRun extends RuleWords implements StateBoard {
   protected stepGroup(group: number, atMs: number, into: Transition[]): void {
     const { scope } = this.compiled
     const state = this.stateOf(group, atMs)
-    this.remember(group, state)
+    const [compared] = this.compared
+    if (compared) this.recent.put(group, compared.left(group))
     const isBlind = scope.isBlind[group] === 1
     if (!isBlind) {
-      this.levels.forEach((level, i) => {
-        this.stepLevel(group, level, state.levels[i] as LevelState, atMs)
-      })
+      for (let i = 0; i < this.levels.length; i++) {
+        this.stepLevel(group, this.levels[i] as LevelRun, state.levels[i] as LevelState, atMs)
+      }
     }
     this.stepHide(group, state)
     const level = isBlind ? state.level : this.levelOf(group, state, atMs)
@@ -208,8 +233,8 @@ export class RuleRun extends RuleWords implements StateBoard {
   protected stepLevel(group: number, run: LevelRun, state: LevelState, atMs: number): void {
     let truth = run.condition(group)
     const { ifMissing } = this.rule.tree
-    if (Number.isNaN(truth) && ifMissing !== 'hold') truth = this.ifMissing(run.level)
-    const wasMissing = Number.isNaN(run.condition(group))
+    const wasMissing = Number.isNaN(truth)
+    if (wasMissing && ifMissing !== 'hold') truth = this.ifMissing(run.level)
     let clear = run.until ? run.until(group) : notTruth(truth)
     if (wasMissing && ifMissing !== 'hold') clear = notTruth(truth)
     if (this.compiled.scope.isPartial[group] === 1) clear = Number.NaN
@@ -236,8 +261,8 @@ export class RuleRun extends RuleWords implements StateBoard {
     for (let i = this.levels.length - 1; i >= 0; i--) {
       if (state.levels[i]?.on) return (this.levels[i] as LevelRun).level
     }
-    if (this.nodataAfterMs === Number.POSITIVE_INFINITY) return 'ok'
-    const silentMs = atMs - (this.compiled.scope.lastSeenMs[group] as number)
+    if (this.nodataAfterMs === Number.POSITIVE_INFINITY || atMs < this.nodataDueMs) return 'ok'
+    const silentMs = atMs - this.compiled.scope.lastSeenMs(group)
     return silentMs >= this.nodataAfterMs ? 'nodata' : 'ok'
   }
 
@@ -248,23 +273,12 @@ export class RuleRun extends RuleWords implements StateBoard {
     return known.length > 0 ? Math.min(...known) : atMs
   }
 
-  protected remember(group: number, state: GroupState): void {
-    const [compared] = this.compared
-    if (!compared) return
-    state.values.push(compared.left(group))
-    if (state.values.length > seriesLength) state.values.shift()
-  }
-
-  protected forget(
-    atMs: number,
-    isRetired: (names: readonly string[], values: readonly string[]) => boolean,
-    into: Transition[],
-  ): void {
+  protected forget(atMs: number, isRetired: IsRetired, into: Transition[]): void {
     const { scope } = this.compiled
     const { forgetMs, known } = this.rule.tree
     for (const group of scope.groups.sorted()) {
       const values = scope.groups.values[group] as readonly string[]
-      const isSilent = atMs - (scope.lastSeenMs[group] as number) >= forgetMs && scope.groups.names.length > 0
+      const isSilent = atMs - scope.lastSeenMs(group) >= forgetMs && scope.groups.names.length > 0
       const isKnown = known?.groups.some((other) => other.every((value, i) => value === values[i])) === true
       if (!(isSilent && !isKnown) && !isRetired(scope.groups.names, values)) continue
       this.endGroup(group, atMs, into)

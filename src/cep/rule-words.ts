@@ -10,6 +10,7 @@ import { type HoldSteps, holdSteps, type LevelState } from './hold.ts'
 import type { CheckedRule } from './language/load.ts'
 import type { Shown } from './language/tree.ts'
 import type { LeafContext } from './leaf.ts'
+import { Recent } from './recent.ts'
 import type { Evaluate } from './scope.ts'
 import type { Sources } from './sources.ts'
 import type { OnLate } from './watch.ts'
@@ -33,8 +34,6 @@ export interface GroupState {
   levels: LevelState[]
   /** Buckets since the parent of `hide when` calmed down; Infinity when it never bothered. */
   calm: number
-  /** The last values of the compared expression, oldest first. */
-  values: number[]
 }
 
 /** A group's level as another version of the rule left it. */
@@ -74,6 +73,8 @@ export abstract class RuleWords {
   problem: string | undefined
   protected readonly sources: Sources
   protected readonly levels: readonly LevelRun[]
+  /** The last values of the compared expression. */
+  protected readonly recent = new Recent()
   protected readonly states: (GroupState | undefined)[] = []
   protected readonly startMs: number
   protected values: readonly ShownValue[] = []
@@ -105,6 +106,7 @@ export abstract class RuleWords {
     }))
     this.compiled.scope.onReset.push((group) => {
       this.states[group] = undefined
+      this.recent.reset(group)
     })
     this.show()
   }
@@ -161,7 +163,7 @@ export abstract class RuleWords {
       reason: this.reason(group, shownLevel),
       values: this.namedValues(group, shownLevel),
       ...(comparison && { comparison }),
-      series: { stepMs: this.stepMs, values: state.values.map(nullable) },
+      series: { stepMs: this.stepMs, values: this.recent.of(group).map(nullable) },
       ...(rule.runbook !== undefined && { runbook: rule.runbook }),
       ...(rule.remindMs !== undefined && { remindMs: rule.remindMs }),
       tags: rule.tags,

@@ -18,21 +18,24 @@ export function treeHash(rule: CheckedRule): string {
   return hash
 }
 
-/** A copy with at least 16 places, as all state by number has; the rest holds `fill`. */
+/** Places that state by number has at first; so few that a rule of few groups stays small and together in memory. */
+export const roomMin = 4
+
+/** A copy with room for the first numbers; the rest holds `fill`. */
 export function floats(saved: Float64Array, fill = 0, size = saved.length): Float64Array<ArrayBuffer> {
-  const array = new Float64Array(Math.max(16, size)).fill(fill)
+  const array = new Float64Array(Math.max(roomMin, size)).fill(fill)
   array.set(saved)
   return array
 }
 
 export function ints(saved: Int32Array, fill = 0, size = saved.length): Int32Array<ArrayBuffer> {
-  const array = new Int32Array(Math.max(16, size)).fill(fill)
+  const array = new Int32Array(Math.max(roomMin, size)).fill(fill)
   array.set(saved)
   return array
 }
 
 export function bytes(saved: Uint8Array, size = saved.length): Uint8Array<ArrayBuffer> {
-  const array = new Uint8Array(Math.max(16, size))
+  const array = new Uint8Array(Math.max(roomMin, size))
   array.set(saved)
   return array
 }

@@ -6,8 +6,8 @@
  */
 import { Groups, projection } from './groups.ts'
 import type { LeafRun } from './leaf.ts'
-import { widened, widenedInts } from './leaf.ts'
-import { bytes, floats, ints } from './saved.ts'
+import { widenedInts } from './leaf.ts'
+import { bytes, ints, roomMin } from './saved.ts'
 import type { Sources } from './sources.ts'
 
 /** One leaf as a scope sees it: which of its groups belongs to each group of the scope. */
@@ -28,11 +28,10 @@ export class Scope {
   readonly links: Link[] = []
   /** Compiled parts by tree node, so that a let used twice is computed once. */
   readonly compiled = new Map<unknown, Evaluate>()
-  lastSeenMs = new Float64Array(16)
-  sourceSet = new Int32Array(16)
+  sourceSet = new Int32Array(roomMin)
   /** 1 where all sources of the group are dead, or some. */
-  isBlind = new Uint8Array(16)
-  isPartial = new Uint8Array(16)
+  isBlind = new Uint8Array(roomMin)
+  isPartial = new Uint8Array(roomMin)
   born: number[] = []
   /** Told when a group's number begins anew, to empty its state. */
   readonly onReset: ((group: number) => void)[] = []
@@ -50,7 +49,7 @@ export class Scope {
     const { names } = this.groups
     const link: Link = {
       leaf,
-      map: new Int32Array(this.lastSeenMs.length).fill(-1),
+      map: new Int32Array(this.sourceSet.length).fill(-1),
       isFull: leaf.groups.names.length === names.length,
       project: projection(names, leaf.groups.names),
       adopt: leaf.groups.names.length === names.length ? projection(leaf.groups.names, names) : (values) => values,
@@ -61,9 +60,9 @@ export class Scope {
 
   /** Adds the groups that were born in the leaves, in the order of their keys. */
   adopt(): void {
-    this.born = []
+    if (this.born.length > 0) this.born = []
     for (const { leaf, isFull, adopt } of this.links) {
-      if (!isFull) continue
+      if (!isFull || leaf.born.length === 0) continue
       for (const group of [...leaf.born].sort((a, b) =>
         (leaf.groups.keys[a] as string) < (leaf.groups.keys[b] as string) ? -1 : 1,
       )) {
@@ -86,20 +85,27 @@ export class Scope {
     return group
   }
 
-  /** Notes who feeds each group, when it was last fed, and who of the feeders lives. */
+  /** Notes who feeds each group and who of the feeders lives, where that may have changed. */
   judge(): void {
-    const version = this.links.reduce((sum, { leaf }) => sum + leaf.setsVersion, this.#sources.version)
-    const isChanged = version !== this.#setsSeen
+    let version = this.#sources.version
+    for (let i = 0; i < this.links.length; i++) version += (this.links[i] as Link).leaf.setsVersion
+    if (version === this.#setsSeen) return
     this.#setsSeen = version
-    for (const group of this.groups.sorted()) {
-      this.lastSeenMs[group] = this.#lastSeen(group)
-      if (isChanged) this.#judgeSources(group)
-    }
+    for (const group of this.groups.sorted()) this.#judgeSources(group)
+  }
+
+  /** When the group that was silent for the longest was last fed; infinite without groups. */
+  oldestSeenMs(): number {
+    let oldestMs = Number.POSITIVE_INFINITY
+    const groups = this.groups.sorted()
+    for (let i = 0; i < groups.length; i++) oldestMs = Math.min(oldestMs, this.lastSeenMs(groups[i] as number))
+    return oldestMs
   }
 
   /** When a point last came, in leaves that keep all names; other rules' states count only where there is nothing else. */
-  #lastSeen(group: number): number {
-    let [inputMs, otherMs] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY]
+  lastSeenMs(group: number): number {
+    let inputMs = Number.NEGATIVE_INFINITY
+    let otherMs = Number.NEGATIVE_INFINITY
     for (const { leaf, map, isFull } of this.links) {
       if (!isFull) continue
       const seenMs = leaf.lastSeenMs[map[group] as number] ?? Number.NEGATIVE_INFINITY
@@ -122,7 +128,6 @@ export class Scope {
     return {
       groups: this.groups.save(),
       maps: this.links.map(({ map }) => map.subarray(0, length)),
-      lastSeenMs: this.lastSeenMs.subarray(0, length),
       sourceSet: this.sourceSet.subarray(0, length),
       isBlind: this.isBlind.subarray(0, length),
       isPartial: this.isPartial.subarray(0, length),
@@ -135,7 +140,6 @@ export class Scope {
     this.links.forEach((link, i) => {
       link.map = ints(saved.maps[i] as Int32Array, -1)
     })
-    this.lastSeenMs = floats(saved.lastSeenMs)
     this.sourceSet = ints(saved.sourceSet)
     this.isBlind = bytes(saved.isBlind)
     this.isPartial = bytes(saved.isPartial)
@@ -159,9 +163,8 @@ export class Scope {
   }
 
   #room(group: number): void {
-    if (group < this.lastSeenMs.length) return
-    const size = Math.max(this.lastSeenMs.length * 2, group + 1)
-    this.lastSeenMs = widened(this.lastSeenMs, size)
+    if (group < this.sourceSet.length) return
+    const size = Math.max(this.sourceSet.length * 2, group + 1)
     this.sourceSet = widenedInts(this.sourceSet, size)
     const [blind, partial] = [new Uint8Array(size), new Uint8Array(size)]
     blind.set(this.isBlind)

@@ -14,7 +14,7 @@ import { err, ok, type Result } from '../model/result.ts'
 import type { Transition } from '../model/transition.ts'
 import type { SavedEngine } from './engine.ts'
 
-export const snapshotVersion = 1
+export const snapshotVersion = 2
 const magic = 'TSNP'
 const stateAt = 40
 /** A state larger than this is not believed. */

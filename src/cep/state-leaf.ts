@@ -4,7 +4,7 @@
 import { bucketEnd } from '../model/time.ts'
 import { type Leaf, stateCodes } from './language/tree.ts'
 import { LeafRun } from './leaf.ts'
-import { bytes, dropUpTo, refill, refillMap } from './saved.ts'
+import { bytes, dropUpTo, refill, refillMap, roomMin } from './saved.ts'
 
 interface CheckPoint {
   state: number
@@ -117,7 +117,7 @@ export interface StateBoard {
 export class BoardLeaf extends LeafRun {
   board: StateBoard | undefined
   /** 1 where the other rule's condition holds or it fires. */
-  early = new Uint8Array(16)
+  early = new Uint8Array(roomMin)
   #facts: Readonly<Record<string, Readonly<Record<string, string>>>> = {}
   #version = -1
 

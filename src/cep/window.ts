@@ -161,7 +161,8 @@ export class PaneWindow {
     const start = this.#pane - this.#fullPanes
     const blockStart = Math.floor(this.#pane / size) * size
     if (start > blockStart) {
-      for (let pane = start; pane < this.#pane; pane++) this.#fold(into, 0, into, 0, this.#state, this.#ringAt(pane) + at)
+      for (let pane = start; pane < this.#pane; pane++)
+        this.#fold(into, 0, into, 0, this.#state, this.#ringAt(pane) + at)
       return
     }
     if (start < blockStart) this.#fold(into, 0, into, 0, this.#state, this.#ringAt(start) + at)

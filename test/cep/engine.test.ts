@@ -374,6 +374,17 @@ test('a silent group is dropped after "forget", and told when it was firing; it 
   expect(world.take()).toEqual(['high/h: crit at 1', 'high/h: forgotten at 25', 'high/h: crit at 30'])
 })
 
+test('a group that another rule has only later is known to rules that refer to it, however long the engine has run', () => {
+  const world = new World(
+    'rules: {high: {crit: "x.{host} > 5", forget: 20s}, some: {forget: 20s, crit: "any {host} with rule:high is crit"}}',
+  )
+  for (let at = 1; at <= 40; at++) {
+    if (at >= 30) world.gauge('a', at, { 'x.h': 9 })
+    world.mark('a', at)
+  }
+  expect(world.take()).toEqual(['high/h: crit at 30', 'some/all: crit at 30'])
+})
+
 test('the same log gives the same transitions', () => {
   const run = () => {
     const world = new World(
