@@ -155,7 +155,8 @@ export class Engine {
   #apply(entry: LogEntry): readonly Transition[] {
     switch (entry.kind) {
       case 'markers':
-        this.#sources.marker(entry.message)
+        // Its data may have come before its first marker, when nobody knew that it is late.
+        if (this.#sources.marker(entry.message)) this.#feed.forgetPlans()
         return this.#advance()
       case 'clock':
         this.#sources.clock(entry.message.nowMs)

@@ -60,8 +60,11 @@ export class Sources {
     return this.#nowMs
   }
 
-  marker(marker: Marker): void {
+  /** Takes a marker; an earlier one that comes again changes nothing. True when a source turns out to have lateness. */
+  marker(marker: Marker): boolean {
     let source = this.#sources.get(marker.source)
+    if (source && marker.bucketMs < source.bucketMs) return false
+    const wasLate = source !== undefined && source.latenessMs > 0
     if (!source) {
       const { source: id, name, startedMs, bucketMs, intervalMs, latenessMs } = marker
       source = { id, name, startedMs, bucketMs, intervalMs, latenessMs, state: 'live', missed: 0 }
@@ -81,6 +84,7 @@ export class Sources {
       source.state = 'gone'
     }
     this.#hear(source)
+    return !wasLate && source.latenessMs > 0
   }
 
   /** Takes the larger of the clocks of several processes; each second counts once. */

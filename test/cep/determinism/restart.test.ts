@@ -6,6 +6,8 @@ import { Engine } from '../../../src/cep/engine.ts'
 import { loadRules } from '../../../src/cep/language/load.ts'
 import { readRuleFiles } from '../../../src/cep/rule-files.ts'
 import { ruleFile } from '../reference/generate.ts'
+import { redelivered, shuffled } from './disturb.ts'
+import { Chance } from './hour.ts'
 import { recordedTest, restarted, run, runWithRestarts } from './log.ts'
 
 const fixtures = path.resolve(import.meta.dirname, '../../fixtures/rules')
@@ -21,6 +23,21 @@ it('in the middle of any log and any rule, at any entry', () => {
       expect(runWithRestarts(recorded, restarts)).toEqual(run(new Engine(recorded.options), recorded.entries))
     }),
     { numRuns: 150 },
+  )
+})
+
+it('nor does the order of data inside of buckets matter, nor what is delivered again', () => {
+  fc.assert(
+    fc.property(ruleFile, fc.integer({ min: 1, max: 2 ** 30 }), (text, seed) => {
+      const loaded = loadRules([{ path: 'made-up.yaml', text }])
+      const [test] = loaded.problems.length > 0 ? [] : loaded.tests
+      const recorded = test && recordedTest(test, loaded, text)
+      if (!recorded) return
+      const { options, entries } = recorded
+      const disturbed = redelivered(shuffled(entries, new Chance(seed)), new Chance(seed))
+      expect(run(new Engine(options), disturbed)).toEqual(run(new Engine(options), entries))
+    }),
+    { numRuns: 100 },
   )
 })
 
