@@ -28,6 +28,8 @@ export interface BucketQueueOptions {
   stats: Stats
   bucketsMax?: number
   pointsMax?: number
+  /** The bus has taken a bucket, and its marker. */
+  onTaken?: (bucketMs: number) => void
 }
 
 interface Waiting {
@@ -46,7 +48,7 @@ export class BucketQueue {
   #pumping: Promise<void> | undefined
 
   constructor(options: BucketQueueOptions) {
-    this.#options = { bucketsMax: 600, pointsMax: 2_000_000, ...options }
+    this.#options = { bucketsMax: 600, pointsMax: 2_000_000, onTaken: () => {}, ...options }
     this.#situation = new Situation(options.log)
     options.stats.observe('buckets_waiting', () => this.#waiting.length)
   }
@@ -108,7 +110,8 @@ export class BucketQueue {
     let waitMs = retryMinMs
     for (let attempt = 1; !this.#ended.signal.aborted; attempt++) {
       try {
-        return await source.flush(bucketMs, data, hops)
+        await source.flush(bucketMs, data, hops)
+        return this.#options.onTaken(bucketMs)
       } catch (error) {
         const { message } = error as Error
         stats.count('bus_refusals_total')

@@ -12,6 +12,8 @@ import type { BadLines } from './bad-lines.ts'
 import { DropCounter } from './drops.ts'
 import { startFlushing } from './flush.ts'
 import { Happenings } from './happenings.ts'
+import { type Logs, startLogs } from './logs/index.ts'
+import type { LineDeskOptions } from './logs/line-desk.ts'
 import { startManagement } from './management.ts'
 import { lineBytesMax } from './parse.ts'
 import { canShare, type Listener, listenTcpLines, listenUdp } from './receive.ts'
@@ -42,7 +44,9 @@ export async function startStatsdRoad(
   const parts = { config, context, stats, badLines, senders, intake, aggregate, happenings, pool }
   const { udp, tcp, management, closeAll } = await listen(parts)
   const source = new Source(bus, { name: sourceName('ingest', host), startedMs: clock.now(), intervalMs })
-  const queue = new BucketQueue({ source, clock, log, stats })
+  // Straight into what is flushed, also beside workers: positions and samples must be of the same moment.
+  const logs = await openLogs({ aggregate, happenings, badLines, clock, log, stats }, config)
+  const queue = new BucketQueue({ source, clock, log, stats, onTaken: (bucketMs) => logs?.confirm(bucketMs) })
   const makeRoom = roomMaker(aggregate, pool, seriesMax, intervalMs)
   const drops = udp && new DropCounter('kernel_drops_total', udp.address, stats)
   const flushing = startFlushing({
@@ -57,6 +61,7 @@ export async function startStatsdRoad(
       const packetMs = intake.takeFirstPacketMs()
       const drain = aggregate.drain(source.id, bucketMs, intervalMs)
       const happened = happenings.take(source.id, bucketMs)
+      logs?.mark(bucketMs)
       // Packets are received between two steps, so that a large flush loses none.
       while (drain.step()) await turn()
       makeRoom(bucketMs)
@@ -72,10 +77,16 @@ export async function startStatsdRoad(
     lastBucketMs: () => source.lastBucketMs,
     problem: () => queue.problem ?? pool?.problem ?? timedRoad.problem(),
     async stop() {
-      await closeAll()
+      await Promise.all([closeAll(), logs?.stopReading()])
       await Promise.all([flushing.stop(), timedRoad.stop()])
+      await logs?.close()
     },
   }
+}
+
+/** Log files, where some are to be followed. */
+async function openLogs(desk: LineDeskOptions, { ingest, data }: Config): Promise<Logs | undefined> {
+  return ingest.logs.length > 0 ? startLogs({ ...desk, entries: ingest.logs, data }) : undefined
 }
 
 /** Workers, where more than one is wanted and there is a port that they can share. */

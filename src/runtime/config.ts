@@ -11,6 +11,7 @@ import { z } from 'zod'
 import { parseByteSize } from '../model/byte-size.ts'
 import { err, ok, type Result } from '../model/result.ts'
 import { flapping, limit, maintenance, type Route, route, routeProblems, silences } from './config-alerts.ts'
+import { logList } from './config-logs.ts'
 import { duration } from './config-values.ts'
 import { type Problem, suggest } from './problem.ts'
 import { readYaml } from './yaml-file.ts'
@@ -101,6 +102,8 @@ const ingest = z.strictObject({
       lateness: duration.prefault('5s'),
     })
     .prefault({}),
+  /** Log files that are followed, and what is made of their lines. */
+  logs: logList,
   flushInterval: duration.prefault('1s'),
   /** Threads that receive statsd over UDP on the same port; with 1 the process does it by itself. */
   workers: z
@@ -277,6 +280,7 @@ function absolute(config: Config): Config {
   return {
     ...config,
     data: resolve(config.data),
+    ingest: { ...config.ingest, logs: config.ingest.logs.map((one) => ({ ...one, path: resolve(one.path) })) },
     rules: config.rules.map(resolve),
     checks: config.checks.map(resolve),
     dashboards: { ...config.dashboards, files: config.dashboards.files.map(resolve) },

@@ -256,3 +256,75 @@ alerts:
     expect(loaded(text, environment).alerts.receivers.a).toMatchObject({ webhook: { secret: 'a${NOT_ONE}b' } })
   })
 })
+
+describe('ingest.logs', () => {
+  const problems = (...lines: string[]) => {
+    const text = `ingest:\n  logs:\n${lines.map((line) => `    - ${line}\n`).join('')}`
+    const loaded = load(text)
+    return loaded.ok ? [] : loaded.error.map(({ line, column, message }) => `${line}:${column} ${message}`)
+  }
+
+  test('is short for the common case, and paths are resolved against the file', () => {
+    expect(
+      problems(
+        '{path: "logs/{site}.log", format: nginx, metrics: [{counter: "z.{site}.{status}"}, {timer: z.t, value: "{request_time}", unit: s}]}',
+        '{path: x.log, format: json, metrics: [{counter: "a.{any.thing}"}]}',
+        '{path: x.log, format: {regex: "(?<user>.*)"}, from: beginning, events: [{event: login, tags: {user: "{user}", file: "{file}"}}]}',
+      ),
+    ).toEqual([])
+  })
+
+  test.each([
+    [
+      '{path: x, format: nginx, metrics: [{counter: "a.{staus}"}]}',
+      '3:52 ingest.logs[0].metrics[0].counter: no capture is called {staus}; did you mean {status}?, got "a.{staus}"',
+    ],
+    [
+      '{path: x, format: combined, metrics: [{counter: "{site}"}]}',
+      '3:55 ingest.logs[0].metrics[0].counter: no capture is called {site}; known: file, remote_addr, user, time, method, path, query, status, bytes, referer, agent; to take it from the path, write {site} there, got "{site}"',
+    ],
+    [
+      '{path: x, format: {regex: "(?<a>"}, metrics: [{counter: "{a}"}]}',
+      expect.stringMatching(/^3:33 ingest\.logs\[0\]\.format\.regex: the regular expression is wrong: /),
+    ],
+    [
+      '{path: x, format: {regex: "(a)\\\\1"}, metrics: [{counter: a}]}',
+      expect.stringMatching(
+        /^3:33 ingest\.logs\[0\]\.format\.regex: expected a regular expression without back-references/,
+      ),
+    ],
+    [
+      '{path: x, format: json, metrics: [{timer: a}]}',
+      expect.stringContaining('a timer needs a value such as "{request_time}"'),
+    ],
+    [
+      '{path: x, format: json, metrics: [{counter: a, timer: b}]}',
+      expect.stringContaining('expected one of counter, timer, gauge and set, got counter and timer'),
+    ],
+    ['{path: x, format: json, metrics: [{counter: a, unit: s}]}', expect.stringContaining('only a timer has a unit')],
+    [
+      '{path: x, format: json, metrics: [{counter: "a b"}]}',
+      expect.stringContaining('expected a name of letters, digits, _, -, dots and captures'),
+    ],
+    [
+      '{path: x, format: json, metrics: [{counter: "a.{b"}]}',
+      expect.stringContaining('expected captures such as {status}, got "a.{b"'),
+    ],
+    [
+      '{path: x, format: json, metrics: [{counter: a, when: "status = 1"}]}',
+      expect.stringContaining('expected a test such as {status} >= 500, got "status = 1"'),
+    ],
+    [
+      '{path: x, format: json, metrics: [{counter: a, when: "{status} > x"}]}',
+      expect.stringContaining('expected a number after >, got "x"'),
+    ],
+    [
+      '{path: x, format: json, metrics: [{counter: a, when: "{s} ~ ("}]}',
+      expect.stringContaining('the regular expression is wrong'),
+    ],
+    ['{path: x, format: json}', expect.stringContaining('expected metrics or events; nothing is made of these lines')],
+    ['{path: x, format: csv, metrics: [{counter: a}]}', expect.stringContaining('ingest.logs[0].format: expected')],
+  ])('is refused with its place: %s', (written, problem) => {
+    expect(problems(written)[0]).toEqual(problem)
+  })
+})

@@ -27,8 +27,7 @@ export type LeafFold = PoolFunction | 'value' | 'state' | 'silence' | 'since' | 
 export const stateCodes = { ok: 0, warn: 1, crit: 2, unknown: 3, missing: 4 } as const
 
 export interface Leaf {
-  /** `overflow` and `stopped` are the engine's own: rules with too many groups, and rules that failed. */
-  source: 'metric' | 'event' | 'check' | 'rule' | 'source' | 'overflow' | 'stopped'
+  source: 'metric' | 'event' | 'check' | 'rule' | 'source' | 'overflow'
   /** The path as written. */
   path: string
   /** Kept names in the order of the path, after `by`. */
