@@ -23,6 +23,7 @@ const options = {
   golden: { type: 'string' },
   write: { type: 'boolean' },
   against: { type: 'string' },
+  rules: { type: 'string', multiple: true },
   all: { type: 'boolean' },
   console: { type: 'string' },
   rule: { type: 'string' },

@@ -1,15 +1,28 @@
-/** Boards: what rules may read besides inputs and other rules: the liveness of sources, and the engine's own bounds. */
+/** Boards: what rules may read besides inputs and other rules: the liveness of sources, the engine's bounds, its failures. */
 import { matchPath, parsePath } from '../model/path.ts'
+import type { Transition } from '../model/transition.ts'
+import type { CheckedRule } from './language/load.ts'
 import { stateCodes } from './language/tree.ts'
 import type { RuleRun } from './rule-run.ts'
 import type { Sources } from './sources.ts'
 import type { BoardLeaf, StateBoard } from './state-leaf.ts'
 
+/** What a leaf reads that asks neither inputs nor another rule. */
+export function boardOf(
+  leaf: BoardLeaf,
+  sources: Sources,
+  all: () => readonly RuleRun[],
+  overflows: Map<string, number>,
+): StateBoard {
+  if (leaf.leaf.source === 'overflow') return overflowBoard(all, overflows)
+  return leaf.leaf.source === 'stopped' ? stoppedBoard(all) : sourceBoard(leaf, sources)
+}
+
 /**
  * Rules with more groups than they may have: warn in a bucket that refused more. `seen` has how many were refused up to
  * the last look, by rule; it is the engine's to keep.
  */
-export function overflowBoard(all: () => readonly RuleRun[], seen: Map<string, number>): StateBoard {
+function overflowBoard(all: () => readonly RuleRun[], seen: Map<string, number>): StateBoard {
   const rules = () => all().filter((rule) => rule.compiled.refused.count > 0)
   return {
     get version() {
@@ -27,8 +40,32 @@ export function overflowBoard(all: () => readonly RuleRun[], seen: Map<string, n
   }
 }
 
+/** Rules that failed: crit until they are edited, or gone. */
+function stoppedBoard(all: () => readonly RuleRun[]): StateBoard {
+  const stopped = () => all().filter(({ problem }) => problem !== undefined)
+  return {
+    get version() {
+      return stopped().length
+    },
+    groups: () => stopped().map(({ rule }) => [rule.name]),
+    early: () => false,
+    state: ([name]) => (stopped().some(({ rule }) => rule.name === name) ? stateCodes.crit : stateCodes.ok),
+  }
+}
+
+/** What a transition of one of the engine's own rules is about: groups that were refused, or what went wrong. */
+export function withDetail(transition: Transition, watching: CheckedRule, all: readonly RuleRun[]): Transition {
+  const source = watching.tree.leaves[0]?.source
+  if (source !== 'overflow' && source !== 'stopped') return transition
+  const run = all.find(({ rule }) => rule.name === transition.groupKey)
+  const sample = run?.compiled.refused.sample ?? []
+  const detail = source === 'overflow' ? sample.join(', ') : (run?.problem ?? '')
+  if (detail === '') return transition
+  return { ...transition, say: `${transition.say}${source === 'overflow' ? `, such as ${detail}` : ` (${detail})`}` }
+}
+
 /** Liveness of sources as states: dead is crit, one that said bye is missing. */
-export function sourceBoard(leaf: BoardLeaf, sources: Sources): StateBoard {
+function sourceBoard(leaf: BoardLeaf, sources: Sources): StateBoard {
   const parsed = parsePath(leaf.leaf.path)
   const valuesOf = (name: string) => (parsed.ok ? matchPath(parsed.value, name) : undefined)
   const codes = { live: stateCodes.ok, dead: stateCodes.crit, gone: stateCodes.missing }

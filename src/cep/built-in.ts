@@ -9,6 +9,9 @@ rules:
   rule_overflow:
     warn: source:{rule} is warn, keep 10m
     say: "rule {rule} has more groups than it may have; new ones are not watched"
+  rule_stopped:
+    crit: source:{rule} is crit
+    say: "rule {rule} failed and is not evaluated any more; the others go on"
 `
 
 /** Those rules, and the engine's own beside them; a rule of the same name in a file takes its place. */
@@ -19,12 +22,14 @@ export function withBuiltIn(rules: readonly CheckedRule[]): readonly CheckedRule
 
 /** Rules that stand beside those of the files. */
 export function builtInRules(): readonly CheckedRule[] {
-  return loadRules([{ path: 'built-in', text }]).rules.map((rule) =>
-    rule.name === 'rule_overflow' ? withSource(rule, 'overflow') : rule,
-  )
+  return loadRules([{ path: 'built-in', text }]).rules.map((rule) => {
+    if (rule.name === 'rule_overflow') return asking(rule, 'overflow', { warn: 'more groups than "at most" allows' })
+    return rule.name === 'rule_stopped' ? asking(rule, 'stopped', { crit: 'it failed' }) : rule
+  })
 }
 
-function withSource(rule: CheckedRule, source: 'overflow'): CheckedRule {
+/** The rule with a board of the engine's own in place of sources, and its sentence in words. */
+function asking(rule: CheckedRule, source: 'overflow' | 'stopped', levels: CheckedRule['levels']): CheckedRule {
   const tree = { ...rule.tree, leaves: rule.tree.leaves.map((leaf) => ({ ...leaf, source })) }
-  return { ...rule, levels: { warn: 'more groups than "at most" allows' }, tree, treeKey: JSON.stringify(tree) }
+  return { ...rule, levels, tree, treeKey: JSON.stringify(tree) }
 }

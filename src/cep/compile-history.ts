@@ -28,6 +28,8 @@ export abstract class HistoryCompiler {
   readonly scope: Scope
   protected readonly context: LeafContext
   protected readonly steps: Step[] = []
+  /** How far each sequence is, by group, for tools that look at it. */
+  readonly sequences = new Map<Node, readonly SequenceState[]>()
   protected readonly memories: Memory[] = []
 
   constructor(tree: RuleTree, context: LeafContext) {
@@ -124,6 +126,7 @@ export abstract class HistoryCompiler {
       endsInNo: node.steps.at(-1)?.no === true,
     }
     const states: SequenceState[] = []
+    this.sequences.set(node, states)
     this.remembered(saving(states))
     scope.onReset.push((group) => {
       states[group] = newSequence(shape)

@@ -24,6 +24,9 @@ export class CompiledRule extends HistoryCompiler {
 
   protected readonly inner: Scope[] = []
 
+  /** The scope inside a pool or a quantifier, for tools that look at its members. */
+  readonly scopeIn = new Map<Node, Scope>()
+
   #isIdle = true
 
   /** True where no series has matched yet, so that a bucket can pass without any work. */
@@ -254,6 +257,7 @@ export class CompiledRule extends HistoryCompiler {
     this.runs.set(node, run)
     this.pools.push(run)
     this.inner.push(inner)
+    this.scopeIn.set(node, inner)
     this.folds.push((atMs) => {
       inner.adopt()
       inner.judge()

@@ -10,7 +10,8 @@ import { err, ok, type Result } from '../model/result.ts'
 import type { RulesMessage } from '../model/rules.ts'
 import type { EngineStatus } from '../model/status.ts'
 import type { Transition } from '../model/transition.ts'
-import { overflowBoard, sourceBoard } from './boards.ts'
+import { formatUtc } from '../runtime/clock.ts'
+import { boardOf, withDetail } from './boards.ts'
 import { withBuiltIn } from './built-in.ts'
 import { type Company, companiesOf } from './companies.ts'
 import { Feed } from './feed.ts'
@@ -252,7 +253,8 @@ export class Engine {
         if (leaf instanceof BoardLeaf) leaf.board = this.#board(leaf, byName)
       }
     }
-    this.#feed = new Feed(this.#rules, this.#sources, (rule, name) => this.#hearLate(rule, name))
+    const running = this.#rules.filter(({ problem }) => problem === undefined) // fed, a stopped rule would only pile up
+    this.#feed = new Feed(running, this.#sources, (rule, name) => this.#hearLate(rule, name))
   }
 
   #assemble(fallbackMs: number): void {
@@ -298,27 +300,18 @@ export class Engine {
     const from = into.length
     try {
       rule.close(atMs, into, this.#retired.between(atMs - rule.stepMs, atMs))
-      if (rule.rule.tree.leaves[0]?.source === 'overflow') {
-        for (let i = from; i < into.length; i++) into[i] = this.#withSample(into[i] as Transition)
-      }
+      for (let i = from; i < into.length; i++) into[i] = withDetail(into[i] as Transition, rule.rule, this.#rules)
       this.#options.watch?.closed?.(rule, atMs)
     } catch (error) {
       into.length = from
-      rule.problem = `stopped at ${atMs}: ${(error as Error).message}`
+      rule.problem = `stopped at ${formatUtc(atMs)}: ${(error as Error).message}`
+      this.#wire()
     }
-  }
-
-  /** What an overflow is about: some of the groups that were refused. */
-  #withSample(transition: Transition): Transition {
-    const run = this.#rules.find(({ rule }) => rule.name === transition.groupKey)
-    const sample = run?.compiled.refused.sample ?? []
-    return sample.length === 0 ? transition : { ...transition, say: `${transition.say}, such as ${sample.join(', ')}` }
   }
 
   #board(leaf: BoardLeaf, byName: ReadonlyMap<string, RuleRun>): StateBoard | undefined {
     if (leaf.leaf.source === 'rule') return byName.get(leaf.leaf.path.slice('rule:'.length))
-    if (leaf.leaf.source === 'overflow') return overflowBoard(() => this.#rules, this.#overflows)
-    return sourceBoard(leaf, this.#sources)
+    return boardOf(leaf, this.#sources, () => this.#rules, this.#overflows)
   }
 
   /** Takes over other rules, from the next bucket on; with errors nothing changes. */

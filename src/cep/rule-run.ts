@@ -18,6 +18,15 @@ import type { StateBoard } from './state-leaf.ts'
 export type { CarriedGroup, RuleContext, ToldGroup } from './rule-words.ts'
 export type SavedRule = ReturnType<RuleRun['save']>
 
+/** One group, as tools see it. */
+export interface Looked {
+  state: GroupState
+  levels: readonly LevelRun[]
+  /** Whether `hide when` holds: 1, 0 or NaN; undefined without one. */
+  isCalling: number | undefined
+  settleBuckets: number
+}
+
 const nodataMs = 300_000
 const nobody: IsRetired = () => false
 
@@ -66,6 +75,13 @@ export class RuleRun extends RuleWords implements StateBoard {
   protected nodataDueMs = Number.NEGATIVE_INFINITY
   protected forgetDueMs = Number.NEGATIVE_INFINITY
   protected lookedOutVersion = -1
+
+  /** What a group is at, for tools; undefined before its first bucket. */
+  look(group: number): Looked | undefined {
+    const state = this.states[group]
+    const { levels, hide, settleBuckets } = this
+    return state && { state, levels, isCalling: hide?.(group), settleBuckets }
+  }
 
   /** Ends all groups, as the rule is removed or keeps other names. */
   end(atMs: number): Transition[] {

@@ -219,6 +219,12 @@ export abstract class RuleWords {
     }
   }
 
+  /** Sources of a group that are alive, and all of them. */
+  liveness(group: number): { alive: number; known: number } {
+    const { alive, known } = this.sources.alive(this.compiled.scope.sourceSet[group] as number)
+    return { alive, known }
+  }
+
   status(): RuleStatus {
     const { rule } = this
     const rank: Record<Level, number> = { crit: 0, warn: 1, nodata: 2, ok: 3, forgotten: 4 }

@@ -3,6 +3,7 @@
 import { journalDir } from '../cep/journal/keep.ts'
 import { rulesBacktest } from '../cep/tools/backtest.ts'
 import type { Progress } from '../cep/tools/recorded.ts'
+import { rulesWhy } from '../cep/tools/why.ts'
 import { systemClock } from '../runtime/clock.ts'
 import type { Config } from '../runtime/config.ts'
 import type { Outcome } from './print.ts'
@@ -16,6 +17,8 @@ export interface RecordedFlags {
   golden?: string | undefined
   write?: boolean | undefined
   against?: string | undefined
+  at?: string | undefined
+  rules?: string[] | undefined
 }
 
 type WithConfig = (run: (config: Config) => Promise<Outcome> | Outcome) => Promise<Outcome>
@@ -25,6 +28,23 @@ export function backtest(paths: readonly string[], flags: RecordedFlags, withCon
   return overRecording(paths, flags, withConfig, (files, journal) =>
     withBar('backtest', (progress) =>
       rulesBacktest(files, { ...shared(flags, journal), golden, against, write, progress }),
+    ),
+  )
+}
+
+/** RULE GROUP, or rule/group as alerts are called. */
+export function why(words: readonly string[], flags: RecordedFlags, withConfig: WithConfig): Promise<Outcome> {
+  const [first, ...rest] = words
+  if (first === undefined) {
+    const error = 'tocsin: which rule, and which group?\n    tocsin rules why RULE GROUP --at T'
+    return Promise.resolve({ exitCode: 2, error })
+  }
+  const slash = rest.length === 0 ? first.indexOf('/') : -1
+  const rule = slash > 0 ? first.slice(0, slash) : first
+  const group = slash > 0 ? first.slice(slash + 1) : rest.length > 0 ? rest.join('/') : undefined
+  return overRecording(flags.rules ?? [], flags, withConfig, (rulesElse, journal) =>
+    withBar('why', (progress) =>
+      rulesWhy({ ...shared(flags, journal), rule, group, at: flags.at, rules: flags.rules, rulesElse, progress }),
     ),
   )
 }

@@ -2,7 +2,7 @@
 import { rulesCheck, rulesExplain, rulesSchema, rulesTest } from '../cep/tools/index.ts'
 import type { Config } from '../runtime/config.ts'
 import type { Outcome } from './print.ts'
-import { backtest, type RecordedFlags } from './rules-recorded.ts'
+import { backtest, type RecordedFlags, why } from './rules-recorded.ts'
 
 export interface RuleFlags extends RecordedFlags {
   strict?: boolean | undefined
@@ -24,6 +24,7 @@ const tools = {
     return overFiles(words.filter(isPath), withConfig, explain)
   },
   backtest,
+  why,
   schema: async () => rulesSchema(),
 } satisfies Record<string, Tool>
 

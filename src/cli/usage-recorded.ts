@@ -21,4 +21,16 @@ ${journal}
 
 ${times}
 Without paths, the rules of the configuration. Exit status 0 fine, 1 a difference or a rule that failed, 2 could not run.`,
+  'rules why': `usage: tocsin rules why RULE GROUP [--at T] [--journal DIR|FILE] [--rules FILE|FOLDER …] [--json]
+
+Shows what every part of a rule's condition was for one group at a time that was recorded, how long it had held, and
+because of what a level was not on: the first condition that was not met. GROUP may be left out where the rule has one;
+RULE/GROUP, as alerts are called, does as well.
+
+${journal}
+  --at T               default: the end of the recording
+  --rules FILE|FOLDER  ask these rules; default: those that ran then, as the journal has them, or the configuration's
+
+${times}
+Exit status 0 fine, 1 wrong rules, 2 could not run.`,
 }

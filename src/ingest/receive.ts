@@ -53,10 +53,10 @@ type OnPacket = (packet: Buffer, sender: Sender) => void
  * Listens for packets, with several sockets on one port where the kernel can share it out: each has a buffer of its own,
  * and what one process may ask for is bounded by the kernel for each socket.
  */
-export async function listenUdp({ key, address, log }: ListenOptions, onPacket: OnPacket): Promise<Listener> {
+export async function listenUdp({ key, address, log, stats }: ListenOptions, onPacket: OnPacket): Promise<Listener> {
   const free = await freeUdp(key, address)
   const bound = await bindUdp(key, free, canShare ? udpSockets : 1, onPacket, log)
-  warnOfSmallBuffer(key, bound.grantedBytes, log)
+  checkBuffer(key, bound.grantedBytes, log, stats)
   return bound
 }
 
@@ -117,7 +117,9 @@ async function empty(sockets: readonly dgram.Socket[]): Promise<void> {
   }
 }
 
-export function warnOfSmallBuffer(key: string, grantedBytes: number, log: Log): void {
+/** Shows what the kernel grants, and warns when it is less than was asked for. */
+export function checkBuffer(key: string, grantedBytes: number, log: Log, stats: Stats): void {
+  stats.set(key === 'ingest.statsd.udp' ? 'receive_buffer_kib' : 'graphite_receive_buffer_kib', grantedBytes / 1024)
   if (grantedBytes >= receiveBufferBytes) return
   log.warn(
     `${key}: the kernel grants a receive buffer of ${kib(grantedBytes)} where ${kib(receiveBufferBytes)} were asked for`,

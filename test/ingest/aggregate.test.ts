@@ -1,3 +1,5 @@
+import v8 from 'node:v8'
+import vm from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { encode } from '../../src/bus/codec.ts'
@@ -180,9 +182,16 @@ describe('bounds', () => {
     expect(messages[0]?.counters.names.toSorted()).toEqual(['busy', 'new'])
   })
 
-  test('thousands of random names fill the table and not the memory', () => {
+  test('random names without end fill the table and not the memory', () => {
     const aggregate = new Aggregate({ seriesMax: 100 })
-    for (let i = 0; i < 20_000; i++) add(aggregate, `random.${i}:1|c`)
+    const random = (count: number) => {
+      for (let i = 0; i < count; i++) add(aggregate, `random.${i}.${'x'.repeat(i % 200)};tag=${i}:1|c`)
+    }
+    random(20_000)
+    const before = heapBytes()
+    random(100_000)
+    // Kept, they would be some 20 MB.
+    expect(heapBytes() - before).toBeLessThan(2e6)
     expect(aggregate.seriesCount).toBe(100)
     expect(seriesCount(take(aggregate)[0] as MetricsMessage)).toBe(100)
   })
@@ -306,3 +315,11 @@ test('whatever is sent, in however many intervals, the figures are those of the 
     { numRuns: 300 },
   )
 })
+
+/** What is in use once all garbage is gone. */
+function heapBytes(): number {
+  v8.setFlagsFromString('--expose_gc')
+  vm.runInNewContext('gc')()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}

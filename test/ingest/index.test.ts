@@ -4,9 +4,10 @@ import { once } from 'node:events'
 import net from 'node:net'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { readKernelDrops } from '../../src/ingest/drops.ts'
 import { type IngestPart, startIngest } from '../../src/ingest/index.ts'
 import type { LogEntry } from '../../src/model/message.ts'
-import type { HostPort } from '../../src/runtime/config.ts'
+import { type HostPort, hostPort } from '../../src/runtime/config.ts'
 import { until } from '../support/until.ts'
 import { configFor, counterTotal, markers, metrics, openWorld, type World } from '../support/world.ts'
 
@@ -99,14 +100,31 @@ test('lines over TCP count however the stream is cut, the last one also without 
   await counted('tcp.hits', 7)
 })
 
-test('IPv6 works like IPv4', async () => {
-  const anyPort = { host: '::1', port: 0 }
-  const { statsdUdp, statsdTcp } = await start((config) => {
-    Object.assign(config.ingest.statsd, { udp: anyPort, tcp: anyPort })
+test.each([1, 2])('on [::] IPv6 and IPv4 come in, over UDP and TCP, with %i workers', async (workers) => {
+  const loaded = hostPort.parse('[::]:0')
+  const { statsdUdp, statsdTcp, graphiteUdp } = await start((config) => {
+    config.ingest.workers = workers
+    Object.assign(config.ingest.statsd, { udp: loaded, tcp: loaded })
+    config.ingest.graphite.udp = loaded
   })
-  await sendUdp(statsdUdp, 'six:1|c')
-  await sendTcp(statsdTcp, 'six:2|c\n')
-  await counted('six', 3)
+  expect(statsdUdp.host).toBe('::')
+  for (const host of ['::1', '127.0.0.1']) {
+    await sendUdp({ ...statsdUdp, host }, 'six:1|c')
+    await sendTcp({ ...statsdTcp, host }, 'six:2|c\n')
+    await sendUdp({ ...graphiteUdp, host }, 'six.graphite 1')
+  }
+  await counted('six', 6)
+  const senders = ['::1', '::ffff:127.0.0.1'].map((sender) => `sender_packets_total{sender="${sender}"}`)
+  await until(() => world.statuses.some(({ counters }) => senders.every((name) => counters[name] === 3)))
+  expect(await readKernelDrops(statsdUdp)).toBe(0)
+})
+
+test('what the kernel grants as a receive buffer is shown, with a warning when it is less than was asked for', async () => {
+  await start()
+  const granted = await until(() => world.statuses.findLast(({ counters }) => counters.receive_buffer_kib)?.counters)
+  const kib = granted.receive_buffer_kib ?? 0
+  const warning = `ingest.statsd.udp: the kernel grants a receive buffer of ${kib} KiB where 8192 KiB were asked for`
+  expect(world.logged.includes(warning)).toBe(kib < 8192)
 })
 
 test('a TCP line without end is dropped to its newline, counted once, and the lines after it count', async () => {

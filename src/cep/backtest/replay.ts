@@ -26,6 +26,8 @@ export interface ReplayOptions {
   progress?: ((share: number, atMs: number) => void) | undefined
   /** All transitions, those before the range too; `run` counts the versions of the rules. */
   onTransition: (transition: Transition, run: number) => void
+  /** Asked after each batch: whether the rest need not be replayed. */
+  isDone?: () => boolean
   /** Watches the first engine. */
   watch?: EngineWatch
 }
@@ -69,6 +71,7 @@ export async function replay(
       step(engines, entry, options.onTransition)
     }
     options.progress?.(batch.share, batch.toMs)
+    if (options.isDone?.()) break
   }
   return { ...replayed, stopped: engines.map(stoppedIn) }
 }

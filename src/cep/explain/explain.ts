@@ -182,9 +182,14 @@ function askedOf(leaves: readonly Leaf[]): string[] {
 
 function undeclared({ source, assumedKind }: Leaf): string {
   if (source === 'metric') return `not declared: what the bus says, a ${assumedKind} in tests`
-  return { check: 'check', event: 'event', rule: 'state of a rule', source: 'liveness of a source', overflow: 'state' }[
-    source
-  ]
+  return {
+    check: 'check',
+    event: 'event',
+    rule: 'state of a rule',
+    source: 'liveness of a source',
+    overflow: 'state',
+    stopped: 'state',
+  }[source]
 }
 
 function stepWords({ source }: Leaf, kind: string | undefined, flushMs: number): string {

@@ -8,6 +8,7 @@ import { parseExpression } from './parse.ts'
 import type { RuleProblem } from './problems.ts'
 import { Resolver } from './resolve.ts'
 import { type Facts, readRuleFile } from './rule-file.ts'
+import type { RuleTrace } from './trace.ts'
 import type { ComparisonTree, RuleTree, SayPart, SeriesKind, Shown } from './tree.ts'
 import { convert, unitOf } from './units.ts'
 import { SourceFile } from './yaml-rules.ts'
@@ -66,6 +67,7 @@ export interface CheckedRule {
   letTexts: Readonly<Record<string, string>>
   /** By level, the comparisons in the rule's own scope. */
   comparisons: { warn?: readonly ComparisonTree[]; crit?: readonly ComparisonTree[] }
+  trace?: RuleTrace
 }
 
 export interface LoadedRules {
@@ -84,6 +86,8 @@ export interface LoadOptions {
   strict?: boolean
   /** Lints, such as a rule without tests. */
   lint?: boolean
+  /** Each rule carries what its expressions mean, for tools that show them one by one. */
+  trace?: boolean
   /** Bytes that the rules may need at worst; without it they are not asked. */
   memoryMax?: number | undefined
 }

@@ -12,6 +12,7 @@ import { type Facts, type RawFile, type RawRule, reportWhole } from './rule-file
 import { sayPart, saysWhole } from './say-part.ts'
 import { expandSlo } from './slo.ts'
 import type { LevelSentence, Range } from './syntax.ts'
+import { TracingChecker, traceOf } from './trace.ts'
 import type { HoldTree, LevelTree, RuleTree, SayPart, Shown } from './tree.ts'
 import { type LocatedText, reportRange } from './yaml-rules.ts'
 
@@ -116,7 +117,8 @@ export class Resolver {
         if (!levels.some(({ level }) => level === expanded.level)) levels.push(expanded)
       levels.sort((a, b) => (a.level === b.level ? 0 : a.level === 'warn' ? -1 : 1))
     }
-    const checker = new RuleChecker(surroundings, raw.lets as ReadonlyMap<string, LetSource>, raw.at)
+    const Checker = this.#options.trace ? TracingChecker : RuleChecker
+    const checker = new Checker(surroundings, raw.lets as ReadonlyMap<string, LetSource>, raw.at)
     const results = levels.map(({ level, where, sentence }) => ({
       level,
       sentence,
@@ -145,7 +147,8 @@ export class Resolver {
     const known = raw.known && this.#known(raw.known, names)
     if ((raw.hide && !hide) || keepsMore || !sayParts || (raw.known && !known)) return undefined
     this.#warn(raw, checker, results as LevelResult[])
-    return build(raw, checker, results as LevelResult[], names, hide, sayParts, known)
+    const rule = build(raw, checker, results as LevelResult[], names, hide, sayParts, known)
+    return checker instanceof TracingChecker ? { ...rule, trace: traceOf(raw, checker, levels) } : rule
   }
 
   #known(where: LocatedText, names: readonly string[], isSure = true): RuleTree['known'] {

@@ -27,7 +27,8 @@ export type LeafFold = PoolFunction | 'value' | 'state' | 'silence' | 'since' | 
 export const stateCodes = { ok: 0, warn: 1, crit: 2, unknown: 3, missing: 4 } as const
 
 export interface Leaf {
-  source: 'metric' | 'event' | 'check' | 'rule' | 'source' | 'overflow'
+  /** `overflow` and `stopped` are the engine's own: rules with too many groups, and rules that failed. */
+  source: 'metric' | 'event' | 'check' | 'rule' | 'source' | 'overflow' | 'stopped'
   /** The path as written. */
   path: string
   /** Kept names in the order of the path, after `by`. */

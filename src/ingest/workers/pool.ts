@@ -11,7 +11,7 @@ import type { BadLines } from '../bad-lines.ts'
 import type { Happenings } from '../happenings.ts'
 import { Merger, type Reported } from '../merge.ts'
 import type { LineKind } from '../parse.ts'
-import { freeUdp, type Listener, udpSockets, warnOfSmallBuffer } from '../receive.ts'
+import { checkBuffer, freeUdp, type Listener, udpSockets } from '../receive.ts'
 import type { Senders } from '../senders.ts'
 import { Shard } from '../shard.ts'
 import type { StatsdIntake } from '../statsd.ts'
@@ -95,7 +95,7 @@ export class WorkerPool {
       await Promise.all(this.#workers.map((worker) => worker.start()))
       const free = await freeUdp(key, address)
       await Promise.all(this.#workers.map((worker) => worker.listen(free)))
-      warnOfSmallBuffer(key, Math.min(...this.#workers.map(({ grantedBytes }) => grantedBytes)), log)
+      checkBuffer(key, Math.min(...this.#workers.map(({ grantedBytes }) => grantedBytes)), log, stats)
       return { address: free, close: () => this.#close() }
     } catch (error) {
       await Promise.all(this.#workers.map((worker) => worker.stop()))
