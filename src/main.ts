@@ -37,6 +37,10 @@ const options = {
   reason: { type: 'string' },
   'end-when-quiet': { type: 'string' },
   confirm: { type: 'boolean' },
+  yes: { type: 'boolean', short: 'y' },
+  undo: { type: 'boolean' },
+  every: { type: 'string' },
+  zone: { type: 'string' },
   at: { type: 'string' },
   id: { type: 'string' },
   'log-format': { type: 'string' },
@@ -57,7 +61,9 @@ const commands: Readonly<Record<string, (words: string[], flags: Flags) => Promi
   rules: rulesCommand,
   alerts: alertsCommand,
   ack: ackCommand,
+  unack: (ids, flags) => ackCommand(ids, { ...flags, undo: true }),
   silence: silenceCommand,
+  maintenance: maintenanceCommand,
   event: eventCommand,
   notify: notifyCommand,
 }
@@ -177,15 +183,15 @@ async function deadCommand([what, ...keys]: string[], flags: Flags): Promise<Out
 
 async function ackCommand(ids: string[], flags: Flags): Promise<Outcome> {
   if (ids.length === 0) return misuse('expected "ack ID"', undefined, '"tocsin alerts" lists them; an id is rule/group')
-  const { acknowledge } = await import('./cli/alerts.ts')
-  return withConsole(flags, (asked) => acknowledge(asked, ids, flags))
+  const { acknowledge, unacknowledge } = await import('./cli/alerts.ts')
+  return withConsole(flags, (asked) => (flags.undo ? unacknowledge : acknowledge)(asked, ids, flags))
 }
 
 async function silenceCommand([what = '', ...ids]: string[], flags: Flags): Promise<Outcome> {
   const { silence, silenceWords } = await import('./cli/silence.ts')
   const word = silenceWords.find((one) => one === what)
-  if (!word) return misuse('expected "silence add", "list", "end" or "preview"', suggest(what, silenceWords))
-  if (word === 'end' && ids.length === 0) return misuse('expected "silence end ID"')
+  if (!word) return misuse('expected "silence add", "list", "extend", "end" or "preview"', suggest(what, silenceWords))
+  if ((word === 'end' || word === 'extend') && ids.length === 0) return misuse(`expected "silence ${word} ID"`)
   return withConsole(flags, (asked) => silence(asked, word, ids, flags))
 }
 
@@ -193,6 +199,16 @@ async function eventCommand([name, ...tags]: string[], flags: Flags): Promise<Ou
   if (name === undefined) return misuse('expected "event NAME [TAG=VALUE …]", such as "event deploy process=verifier"')
   const { postEvent } = await import('./cli/event.ts')
   return withConsole(flags, (asked) => postEvent(asked, name, tags, flags))
+}
+
+async function maintenanceCommand([what = '', ...ids]: string[], flags: Flags): Promise<Outcome> {
+  const { maintenance, maintenanceWords } = await import('./cli/maintenance.ts')
+  const word = maintenanceWords.find((one) => one === what)
+  if (!word) {
+    return misuse('expected "maintenance start", "list", "end" or "preview"', suggest(what, maintenanceWords))
+  }
+  if (word === 'end' && ids.length === 0) return misuse('expected "maintenance end ID"')
+  return withConsole(flags, (asked) => maintenance(asked, word, ids, flags))
 }
 
 /** The console's API, asked in the name of the person at this terminal. */

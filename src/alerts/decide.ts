@@ -265,7 +265,7 @@ class Deciding {
   /** Nobody is told; the reason is kept. */
   #leave(transition: Transition, change: AlertChange, reason: string): void {
     const about = { fingerprint: fingerprint(transition), transition: transition.id }
-    this.#changes.decisions.push({ atMs: this.#state.nowMs, ...about, change, notify: false, reason, receivers: [] })
+    this.#teller.decided({ ...about, change, notify: false, reason, receivers: [] })
   }
 }
 

@@ -91,7 +91,8 @@ export class Ledger {
   }
 
   decided(decision: Omit<Decision, 'atMs'>): void {
-    this.changes.decisions.push({ atMs: this.state.nowMs, ...decision })
+    const flaps = this.state.flaps.get(decision.fingerprint)?.sinceMs !== undefined
+    this.changes.decisions.push({ atMs: this.state.nowMs, ...decision, ...(flaps && { flaps }) })
   }
 
   /** The member's alert as it is now; where a newer episode has begun, as it ended. */

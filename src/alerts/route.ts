@@ -9,7 +9,7 @@ import type { HandlingPolicy } from '../model/handling.ts'
 import { type Matchable, matchesAll } from '../model/match.ts'
 import { isWithin, readSpan, type Span } from '../model/span.ts'
 import type { Config } from '../runtime/config.ts'
-import { nobody, plannedOf, type Route } from '../runtime/config-alerts.ts'
+import { handlingPolicyOf, nobody, type Route } from '../runtime/config-alerts.ts'
 import { undeliveredRule } from './own-alerts.ts'
 
 /** What the configuration says about who is told what. */
@@ -111,8 +111,7 @@ const policies = new WeakMap<object, HandlingPolicy>()
 export function handlingPolicy(routing: Routing): HandlingPolicy {
   let policy = policies.get(routing)
   if (!policy) {
-    const { maintenance, silences } = routing
-    policy = { maintenance: maintenance && plannedOf(maintenance), expiryLeadMs: silences?.warnBefore }
+    policy = handlingPolicyOf(routing)
     policies.set(routing, policy)
   }
   return policy

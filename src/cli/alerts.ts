@@ -1,6 +1,7 @@
-/** `tocsin alerts`, `tocsin alerts why`, `tocsin ack`: what fires, why who was told, and taking it in hand. */
+/** `tocsin alerts`, `tocsin alerts why`, `tocsin ack`, `tocsin unack`: what fires, why who was told, and taking it in hand. */
 import { err, ok, type Result } from '../model/result.ts'
-import { formatUtc } from '../runtime/clock.ts'
+import { formatIso, formatUtc, systemClock } from '../runtime/clock.ts'
+import { suggest } from '../runtime/problem.ts'
 import { ask, type Console } from './api.ts'
 import type { Outcome } from './print.ts'
 
@@ -16,10 +17,14 @@ export interface ListedAlert {
   hidden?: boolean
   acknowledged?: { by: string; note: string }
   silenced?: { id: string; by: string }
+  maintenance?: { id: string; by: string }
+  flaps?: boolean
 }
 
 interface Detail {
   alert: ListedAlert
+  quietWhy?: string[]
+  rulesWhy?: string
   notes: { by: string; atMs: number; text: string }[]
   decisions: { atMs: number; change: string; notify: boolean; reason: string; receivers: string[] }[]
   receipts: { atMs: number; receiver: string; outcome: string; detail: string }[]
@@ -57,31 +62,63 @@ function line(alert: ListedAlert): string {
   return `${mark.padEnd(9)} ${rule} ${groupKey}  ${say || (text ?? '')}${handled(alert)}`
 }
 
-function handled({ acknowledged, silenced, hidden }: ListedAlert): string {
+function handled({ acknowledged, silenced, maintenance, hidden, flaps }: ListedAlert): string {
   const words = [
     acknowledged && `acknowledged by ${acknowledged.by}${acknowledged.note ? `: ${acknowledged.note}` : ''}`,
     silenced && `silenced by ${silenced.id} (${silenced.by})`,
+    maintenance && `in maintenance ${maintenance.id} (${maintenance.by})`,
     hidden && 'explained by another alert',
+    flaps && 'flaps',
   ].filter(Boolean)
   return words.length > 0 ? `  [${words.join('; ')}]` : ''
 }
 
-/** Every decision about one alert with its reason, and what became of what was sent. */
-export async function whyAlert(console: Console, id: string, flags: { json?: boolean | undefined }): Promise<Outcome> {
+export interface WhyFlags {
+  /** When a page was missed. */
+  at?: string | undefined
+  json?: boolean | undefined
+}
+
+/** Every decision about one alert with its reason, and what became of what was sent; where there is none, who knows more. */
+export async function whyAlert(console: Console, id: string, flags: WhyFlags): Promise<Outcome> {
   const found = await findAlerts(console, [id])
-  if (!found.ok) return found.error
+  if (!found.ok) return found.error.exitCode === 2 ? found.error : askRules(console, id, found.error, flags)
   const answer = await ask<Detail>(console, 'GET', addressOf(found.value[0] as string))
   if (!answer.ok) return answer.error
   if (flags.json) return { exitCode: 0, text: JSON.stringify(answer.value, null, 2) }
   return { exitCode: 0, text: told(answer.value) }
 }
 
-function told({ alert, notes, decisions, receipts }: Detail): string {
+/** No alert by this name: where there is such a rule, the engine's journal tells why it did not fire. */
+async function askRules(console: Console, id: string, unknown: Outcome, { at }: WhyFlags): Promise<Outcome> {
+  const slash = id.indexOf('/')
+  const [rule, group] = slash === -1 ? [id, undefined] : [id.slice(0, slash), id.slice(slash + 1)]
+  const answer = await ask<{ rules: { name: string }[]; nowMs?: number }>(console, 'GET', '/api/rules')
+  if (!answer.ok) return answer.error
+  const names = answer.value.rules.map(({ name }) => name)
+  if (!names.includes(rule)) {
+    const meant = suggest(rule, names)
+    return meant === undefined ? unknown : { ...unknown, error: `${unknown.error}\n    did you mean "${meant}"?` }
+  }
+  if (group === undefined && unknown.error?.includes('which one')) return unknown
+  const when = at ?? formatIso(systemClock.now()).replace(/\.\d+Z$/, 'Z')
+  const command = ['tocsin', 'rules', 'why', quoted(rule), quoted(group ?? 'all'), '--at', quoted(when)].join(' ')
+  const text = `no alert of ${rule}${group === undefined ? '' : ` ${group}`} in the time that is kept: nothing was to be told`
+  return { exitCode: 1, text: `${text}\n  why the rule did not fire:  ${command}` }
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+}
+
+const byHand: ReadonlySet<string> = new Set(['command'])
+
+function told({ alert, quietWhy = [], rulesWhy, notes, decisions, receipts }: Detail): string {
   const lines = decisions.map(({ atMs, change, notify, reason, receivers }) => ({
     atMs,
     text: notify
       ? `told ${receivers.join(', ')}: ${reason}`
-      : `${change === 'command' ? 'by hand' : 'not told'}: ${reason}`,
+      : `${byHand.has(change) ? 'by hand' : 'not told'}: ${reason}`,
   }))
   const sent = receipts.map(({ atMs, receiver, outcome, detail }) => ({
     atMs,
@@ -89,9 +126,16 @@ function told({ alert, notes, decisions, receipts }: Detail): string {
   }))
   const said = notes.map(({ atMs, by, text }) => ({ atMs, text: `note by ${by}: ${text}` }))
   const all = [...lines.reverse(), ...said, ...sent.reverse()].sort((a, b) => a.atMs - b.atMs)
-  const none = `nothing was decided about it in the time that is kept; "tocsin rules test" and the rule's page tell whether it fires`
   const rows = all.map(({ atMs, text }) => `  ${formatUtc(atMs)}  ${text}`)
-  return [line(alert), ...(rows.length > 0 ? rows : [`  ${none}`])].join('\n')
+  const none = '  nothing was decided about it in the time that is kept'
+  const quiet = quietWhy.map((why) => `  now quiet: ${why}`)
+  const more = rulesWhy === undefined ? [] : [`  what the engine saw:  ${rulesWhy}`]
+  return [line(alert), ...(rows.length > 0 ? rows : [none]), ...quiet, ...more].join('\n')
+}
+
+/** Takes acknowledgements back: those who know are reminded again. All are tried, whatever becomes of one. */
+export async function unacknowledge(console: Console, ids: readonly string[], flags: AckFlags): Promise<Outcome> {
+  return forEach(console, ids, flags, (address) => ask<Detail>(console, 'DELETE', `${address}/acknowledge`, {}))
 }
 
 export interface AckFlags {
@@ -103,17 +147,26 @@ export interface AckFlags {
 
 /** Acknowledges each alert named; all are tried, whatever becomes of one. */
 export async function acknowledge(console: Console, ids: readonly string[], flags: AckFlags): Promise<Outcome> {
+  const body = {
+    note: flags.note ?? '',
+    sticky: flags.sticky ?? false,
+    ...(flags.for !== undefined && { for: flags.for }),
+  }
+  return forEach(console, ids, flags, (address) => ask<Detail>(console, 'POST', `${address}/acknowledge`, body))
+}
+
+async function forEach(
+  console: Console,
+  ids: readonly string[],
+  flags: AckFlags,
+  act: (address: string) => Promise<Result<Detail, Outcome>>,
+): Promise<Outcome> {
   const found = await findAlerts(console, ids)
   if (!found.ok) return found.error
   const done: ListedAlert[] = []
   const failed: Outcome[] = []
   for (const fingerprint of found.value) {
-    const body = {
-      note: flags.note ?? '',
-      sticky: flags.sticky ?? false,
-      ...(flags.for !== undefined && { for: flags.for }),
-    }
-    const answer = await ask<Detail>(console, 'POST', `${addressOf(fingerprint)}/acknowledge`, body)
+    const answer = await act(addressOf(fingerprint))
     if (answer.ok) done.push(answer.value.alert)
     else failed.push({ ...answer.error, error: `${fingerprint}: ${answer.error.error}` })
   }

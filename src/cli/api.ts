@@ -48,5 +48,5 @@ function exitCodeOf(status: number): 1 | 2 {
 
 function helpFor(status: number): string {
   if (status === 401) return '\n    put your token into TOCSIN_TOKEN'
-  return status === 409 ? '\n    --confirm, where it can be confirmed' : ''
+  return status === 409 ? '\n    --yes, where it can be confirmed' : ''
 }

@@ -1,9 +1,11 @@
 /** Help texts: one per command, in the words of its user. */
 
+import { muteUsage } from './usage-mute.ts'
 import { recordedUsage } from './usage-recorded.ts'
 
 export const usage: Readonly<Record<string, string>> = {
   ...recordedUsage,
+  ...muteUsage,
   '': `Tocsin watches services and wakes the right person once, with the reason.
 
 usage: tocsin <command> [options]
@@ -19,9 +21,11 @@ usage: tocsin <command> [options]
   rules schema             the JSON Schema of rule files, for editors
   alerts                   what is firing now; "alerts why ID": why who was told, or was not; "alerts dead": what
                            nobody was told of
-  ack ID …                 acknowledge alerts
-  silence add | list | end | preview
+  ack ID …                 acknowledge alerts; "unack ID" takes that back
+  silence add | list | extend | end | preview
                            mute alerts for a time
+  maintenance start | list | end | preview
+                           windows in which alerts are not told, once or recurring
   event NAME [TAG=VALUE …] say that something happened, such as a deploy
   notify test <receiver>   send a test notification to one receiver
 
@@ -87,20 +91,22 @@ Explains the rules named, or all, without running anything:
 A word with a dot or a slash is a file or a folder (./name for one without); without any, the rules of the configuration.
 --json prints the same as data.`,
   alerts: `usage: tocsin alerts [--all] [--rule PATTERN] [--group PATTERN] [--tag NAME=PATTERN] [--text WORDS] [--json]
-       tocsin alerts why ID [--json]
+       tocsin alerts why ID [--at T] [--json]
        tocsin alerts dead [retry | dismiss KEY … | --all] [--json]
 
 Lists what is firing, worst first; --all adds what was resolved lately. In patterns * stands for any text. Exit status 1
 when something fires, 2 when the console cannot be asked.
 
-why  every decision about one alert with its reason: who was told, or why not. ID is rule/group, or a rule of which one
-     group fires.
+why  every decision about one alert with its reason: who was told, or why not (silence, maintenance, hidden, blind,
+     acknowledged, flapping, limit, route). ID is rule/group, or a rule of which one group fires. Of an alert that there
+     is not it says which command tells what the engine saw; --at T: when the page was missed.
 dead notifications that no receiver took, with the reason. retry sends them again, as their alerts are now; dismiss takes
      them off the list. KEY is as listed, or its beginning. Exit status 1 when there are any.
 
   --console URL   the console to ask (default: dashboards.listen of the configuration)
   TOCSIN_TOKEN    in the environment: your token, where the console has dashboards.tokens`,
   ack: `usage: tocsin ack ID … [--note TEXT] [--for 2h] [--sticky] [--json]
+       tocsin ack --undo ID …        (or: tocsin unack ID …)
 
 Acknowledges alerts: somebody has them in hand. They are not repeated until they end; worse than now, they are told
 again. ID is rule/group, or a rule of which one group fires. Exit status 1 when one could not be acknowledged.
@@ -108,20 +114,7 @@ again. ID is rule/group, or a rule of which one group fires. Exit status 1 when 
   --note TEXT   for the others
   --for 2h      for so long; then those who know are told again
   --sticky      also when it gets worse
-  --console, TOCSIN_TOKEN as for "tocsin alerts"`,
-  silence: `usage: tocsin silence add --match NAME=PATTERN … --for 2h --reason TEXT [--end-when-quiet 5m] [--confirm] [--json]
-       tocsin silence preview --match NAME=PATTERN … [--json]
-       tocsin silence list [--all] [--json]
-       tocsin silence end ID …
-
-Mutes alerts for a time. NAME is rule, severity, group, one of the group's names or a tag; * stands for any text; all
-must hold. What was told before is told to be over all the same; what still fires at the end is told then.
-
-preview  what it would hide now
-list     what is in force or to come; --all: what has ended too
-
-  --end-when-quiet 5m   end it when nothing that it hides has fired for so long
-  --confirm             for a silence of everything, or of critical alerts for over a week
+  --undo        takes an acknowledgement back: reminders go on
   --console, TOCSIN_TOKEN as for "tocsin alerts"`,
   event: `usage: tocsin event NAME [TAG=VALUE …] [--text TEXT] [--at TIME] [--id ID] [--json]
 

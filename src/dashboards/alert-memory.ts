@@ -8,27 +8,31 @@ import { type Command, isAboutLetter, type PersonCommand, readCommand } from '..
 import type { Decision } from '../model/decision.ts'
 import type { Receipt } from '../model/delivery.ts'
 import {
-  type Acknowledgement,
   acknowledgementOf,
   applyCommand,
   emptyHandling,
   type Handling,
+  type HandlingPolicy,
   handleAlert,
+  maintenanceOf,
   noHandlingChanges,
   passTime,
   type Silence,
   silenceOf,
 } from '../model/handling.ts'
+import type { Maintenance } from '../model/maintenance.ts'
 import { type Matchers, matchesAll, reach } from '../model/match.ts'
 import type { Transition } from '../model/transition.ts'
 import type { Stats } from '../runtime/stats.ts'
 import { type AlertFilter, isWanted } from './alert-filter.ts'
 import { DeadLetters } from './dead-letters.ts'
+import { flaps, quietWhy, rulesWhyCommand, viewAcknowledgement, viewMaintenance, viewSilence } from './mute-views.ts'
 import type {
-  AcknowledgementView,
   AlertDetailView,
   AlertView,
   AuditView,
+  MaintenanceView,
+  PreviewView,
   ReceiptView,
   SilenceView,
   TransitionView,
@@ -58,6 +62,8 @@ export class AlertMemory {
   readonly #decisions = new Map<string, Decision[]>()
   readonly #audit: AuditView[] = []
   readonly #stats: Stats
+  /** What the configuration plans; set anew when it is read again. */
+  policy: HandlingPolicy = {}
   /** Log time. */
   #nowMs = 0
 
@@ -102,9 +108,9 @@ export class AlertMemory {
   hearTime(nowMs: number): boolean {
     if (nowMs <= this.#nowMs) return false
     const changes = noHandlingChanges()
-    passTime(this.#handling, this.#book, nowMs, this.#nowMs, changes)
+    passTime(this.#handling, this.#book, nowMs, this.#nowMs, changes, this.policy)
     this.#nowMs = nowMs
-    return changes.silences.size + changes.care.size > 0
+    return changes.silences.size + changes.care.size + changes.maintenances.size > 0
   }
 
   hearDecisions(decisions: readonly Decision[]): void {
@@ -146,7 +152,7 @@ export class AlertMemory {
     const wanted = [...this.firing(), ...this.#ended()].filter((alert) =>
       isWanted(filter, alert, () => ({
         isAcknowledged: acknowledgementOf(this.#handling, alert) !== undefined,
-        isSilenced: silenceOf(this.#handling, alert) !== undefined,
+        isSilenced: (silenceOf(this.#handling, alert) ?? maintenanceOf(this.#handling, alert)) !== undefined,
       })),
     )
     return { alerts: wanted.slice(0, limit).map((alert) => this.#view(alert)), total: wanted.length }
@@ -157,8 +163,11 @@ export class AlertMemory {
     const alert = this.#book.firing.get(fingerprint) ?? this.#book.ended.get(fingerprint)
     if (!alert) return undefined
     const { transitions, receipts } = this.entries(alert.rule)
+    const view = this.#view(alert)
     return {
-      alert: this.#view(alert),
+      alert: view,
+      quietWhy: quietWhy(view),
+      rulesWhy: rulesWhyCommand(alert.rule, alert.groupKey, alert.bucketMs),
       notes: this.#handling.care.get(fingerprint)?.notes ?? [],
       decisions: this.#decisions.get(fingerprint) ?? [],
       transitions: transitions.filter(({ groupKey }) => groupKey === alert.groupKey),
@@ -175,11 +184,23 @@ export class AlertMemory {
     return sorted.map((silence) => viewSilence(silence, firing))
   }
 
-  /** What a silence would hide now. */
-  preview(matchers: Matchers): { total: number; isEverything: boolean; alerts: AlertView[] } {
+  /** In force or to come first, the next first; then the ended ones. */
+  maintenances(): MaintenanceView[] {
+    const all = [...this.#handling.maintenances.values()]
+    const rank = ({ state }: Maintenance) => ['active', 'waiting', 'ended'].indexOf(state)
+    const firing = [...this.#book.firing.values()]
+    return all
+      .sort((a, b) => rank(a) - rank(b) || a.startsMs - b.startsMs)
+      .map((window) => viewMaintenance(window, firing))
+  }
+
+  /** What a silence or maintenance would hide now, and what that fired lately it would have. */
+  preview(matchers: Matchers): PreviewView {
     const hidden = this.firing().filter((alert) => matchesAll(matchers, alert))
     const alerts = hidden.slice(0, hiddenShownMax).map((alert) => this.#view(alert))
-    return { total: hidden.length, isEverything: reach(matchers) === 'every alert', alerts }
+    const lately = this.#book.history.filter((alert) => matchesAll(matchers, alert)).length
+    const all = reach(matchers)
+    return { total: hidden.length, lately, isEverything: all === 'every alert', ...(all && { reach: all }), alerts }
   }
 
   /** Who did what, the newest first. */
@@ -194,12 +215,15 @@ export class AlertMemory {
   #view(alert: Alert): AlertView {
     const acknowledged = acknowledgementOf(this.#handling, alert)
     const silenced = alert.state === 'firing' ? silenceOf(this.#handling, alert) : undefined
+    const window = alert.state === 'firing' ? maintenanceOf(this.#handling, alert) : undefined
     const own = this.#handling.care.get(alert.fingerprint)
     const noteCount = own?.episode === alert.episode ? own.notes.length : 0
     return {
       ...viewAlert(alert),
       ...(acknowledged && { acknowledged: viewAcknowledgement(acknowledged) }),
       ...(silenced && { silenced: { id: silenced.id, by: silenced.by, untilMs: silenced.endsMs } }),
+      ...(window && { maintenance: { id: window.id, by: window.by, untilMs: window.endsMs } }),
+      ...(flaps(this.#decisions.get(alert.fingerprint) ?? []) && { flaps: true }),
       ...(noteCount > 0 && { noteCount }),
     }
   }
@@ -232,16 +256,6 @@ function isSame(a: Decision, b: Decision): boolean {
 function audited(command: PersonCommand, refused: string | undefined): AuditView {
   const { id, kind, by, atMs, ...rest } = command
   return { id, kind, by, atMs, arguments: { ...rest }, ...(refused !== undefined && { refused }) }
-}
-
-function viewAcknowledgement({ by, atMs, note, sticky, untilMs }: Acknowledgement): AcknowledgementView {
-  return { by, atMs, note, sticky, ...(untilMs !== undefined && { untilMs }) }
-}
-
-function viewSilence(silence: Silence, firing: readonly Alert[]): SilenceView {
-  const { heardMs: _, hasHidden: __, quietSinceMs: ___, ...rest } = silence
-  const isOver = silence.state === 'ended'
-  return { ...rest, hides: isOver ? 0 : firing.filter((alert) => matchesAll(silence.matchers, alert)).length }
 }
 
 function keepNewest<T>(list: T[], entry: T): void {

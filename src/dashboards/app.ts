@@ -3,8 +3,8 @@ import path from 'node:path'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import type { Log } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
-import type { CommandOptions } from './command-routes.ts'
 import type { ConsoleState } from './console-state.ts'
+import type { CommandOptions } from './desk.ts'
 import { type EventOptions, eventRoutes } from './event-routes.ts'
 import type { Live } from './live.ts'
 import { BadRequest } from './request.ts'
@@ -71,12 +71,13 @@ const onlyReading: RequestHandler = ({ method, path }, response, next) => {
 const commandPaths: Readonly<Record<string, readonly RegExp[]>> = {
   POST: [
     /^(\/api)?\/events$/,
-    /^\/api\/silences$/,
+    /^\/api\/(silences|maintenance)$/,
+    /^\/api\/silences\/[^/]+\/extend$/,
     /^\/api\/alerts\/[^/]+\/(acknowledge|note)$/,
     /^\/api\/dead-letters\/[^/]+\/retry$/,
   ],
   DELETE: [
-    /^\/api\/silences\/(?!preview$)[^/]+$/,
+    /^\/api\/(silences|maintenance)\/(?!preview$)[^/]+$/,
     /^\/api\/alerts\/[^/]+\/acknowledge$/,
     /^\/api\/dead-letters\/[^/]+$/,
   ],

@@ -7,6 +7,7 @@ import http from 'node:http'
 import type { Context, Part } from '../bus/part.ts'
 import { reportStatus } from '../bus/status.ts'
 import type { Config, HostPort } from '../runtime/config.ts'
+import { handlingPolicyOf } from '../runtime/config-alerts.ts'
 import { formatProblem } from '../runtime/problem.ts'
 import { Stats } from '../runtime/stats.ts'
 import { createApp } from './app.ts'
@@ -25,7 +26,8 @@ export async function startDashboards(config: Config, context: Context): Promise
   const memory = new ConsoleMemory(config.ingest.seriesMax, clock, stats)
   const state = new ConsoleState(memory, files, clock)
   const live = new Live(state, clock, stats)
-  const load = ({ dashboards }: Config) => {
+  const load = ({ dashboards, alerts }: Config) => {
+    memory.alerts.policy = handlingPolicyOf(alerts)
     const problems = files.load(dashboards.files)
     stats.set('dashboard_problems', problems.length)
     for (const problem of problems) log.error(`dashboard not used: ${formatProblem(problem)}`)

@@ -15,7 +15,8 @@ const list = (items: Shape): Shape => ({ type: 'array', items })
 const patterns: Shape = {
   type: 'object',
   additionalProperties: text,
-  description: 'patterns by name: rule, severity, group, kept names, tags; * stands for any text',
+  description:
+    'patterns by name: rule, severity, group, kept names, tags; * stands for any text, !… for everything else, /…/ is a regular expression',
 }
 
 const json = (schema: Shape): Shape => ({ content: { 'application/json': { schema } } })
@@ -48,6 +49,15 @@ const silence: Shape = object({ silence: { $ref: '#/components/schemas/Silence' 
 const letters: Shape = object({ letters: list({ $ref: '#/components/schemas/DeadLetter' }) })
 const letterKey = parameter('key', 'path', 'the key of the letter')
 const anything: Shape = { type: 'object' }
+const window: Shape = object({ maintenance: { $ref: '#/components/schemas/Maintenance' } })
+const matches = parameter('match', 'query', 'name=pattern or name!=pattern, any number of times')
+const preview: Shape = object({
+  ...{ total: { type: 'integer' }, lately: { type: 'integer' }, isEverything: flag, reach: text },
+  alerts: list({ $ref: '#/components/schemas/Alert' }),
+  occurrences: list(object({ startsMs: time, endsMs: time })),
+})
+/** When maintenance is. */
+const when = { every: text, at: text, for: span, zone: text, from: text, until: text }
 const by = { ...text, description: 'who asks, where no tokens are configured' }
 const ranges = [parameter('from', 'query', 'such as -15m'), parameter('until', 'query', 'such as now')]
 
@@ -137,17 +147,17 @@ const paths = {
       {
         responses: {
           ...answer(silence, '201'),
-          '409': { ...refused, description: 'everything, or crit for over a week: needs confirm' },
+          '409': { ...refused, description: 'everything, or crit for a week or longer: needs confirm' },
           '503': { ...refused, description: 'the bus does not take it' },
         },
       },
     ),
   },
-  '/api/silences/preview': get(
-    'What a silence would hide now',
-    object({ total: { type: 'integer' }, isEverything: flag, alerts: list({ $ref: '#/components/schemas/Alert' }) }),
-    [parameter('match', 'query', 'name=pattern, any number of times')],
-  ),
+  '/api/silences/preview': get('What a silence would hide now', preview, [matches]),
+  '/api/silences/{id}/extend': {
+    parameters: [parameter('id', 'path', 'the id of the silence')],
+    post: command('Let a silence last longer', object({ for: span, confirm: flag, by }, ['for']), silence),
+  },
   '/api/silences/{id}': {
     parameters: [parameter('id', 'path', 'the id of the silence')],
     delete: command('End a silence', undefined, silence),
@@ -162,6 +172,32 @@ const paths = {
   '/api/dead-letters/{key}/retry': {
     parameters: [letterKey],
     post: command('Send one again, as its alerts are now', object({ by }), letters),
+  },
+  '/api/maintenance': {
+    ...get(
+      'Maintenance: in force, to come, then ended',
+      object({ maintenance: list({ $ref: '#/components/schemas/Maintenance' }) }),
+    ),
+    post: command(
+      'Begin or plan maintenance: for, or from with until or for, or every with at, for and zone',
+      object({ matchers: patterns, reason: text, startsMs: time, ...when, confirm: flag, by }, ['matchers', 'reason']),
+      window,
+      {
+        responses: {
+          ...answer(window, '201'),
+          '409': { ...refused, description: 'everything, or crit for a week or longer: needs confirm' },
+          '503': { ...refused, description: 'the bus does not take it' },
+        },
+      },
+    ),
+  },
+  '/api/maintenance/preview': get('What maintenance would hide now, and when it would be', preview, [
+    matches,
+    ...Object.keys(when).map((name) => parameter(name, 'query', 'as in a window that is planned')),
+  ]),
+  '/api/maintenance/{id}': {
+    parameters: [parameter('id', 'path', 'the id of the window')],
+    delete: command('End maintenance; of a planned window, for this time', undefined, window),
   },
   '/api/audit': get('Who did what, the newest first', object({ commands: list(anything) })),
   '/api/rules': get('Rules and how they are', object({ rules: list(anything) })),
@@ -199,18 +235,22 @@ const schemas = {
       ...{ sinceMs: time, endedMs: time, hidden: flag, blind: flag, nodata: flag, tags: patterns },
       acknowledged: object({ ...who, note: text, sticky: flag, untilMs: time }),
       silenced: object({ id: text, by: text, untilMs: time }),
+      maintenance: object({ id: text, by: text, untilMs: time }),
+      flaps: flag,
     },
     ['id', 'fingerprint', 'state', 'level', 'rule', 'groupKey'],
   ),
   AlertDetail: object(
     {
       alert: { $ref: '#/components/schemas/Alert' },
+      quietWhy: list(text),
+      rulesWhy: text,
       notes: list(object({ id: text, ...who, text })),
       decisions: list(object({ atMs: time, change: text, notify: flag, reason: text, receivers: list(text) })),
       transitions: list(anything),
       receipts: list(anything),
     },
-    ['alert', 'notes', 'decisions', 'transitions', 'receipts'],
+    ['alert', 'quietWhy', 'rulesWhy', 'notes', 'decisions', 'transitions', 'receipts'],
   ),
   DeadLetter: object(
     {
@@ -218,6 +258,14 @@ const schemas = {
       ...{ kind: { enum: ['firing', 'resolved'] }, fingerprint: text },
     },
     ['key', 'receiver', 'title', 'detail', 'atMs'],
+  ),
+  Maintenance: object(
+    {
+      ...{ id: text, by: text, matchers: patterns, reason: text, startsMs: time, endsMs: time, endedMs: time },
+      state: { enum: ['waiting', 'active', 'ended'] },
+      ...{ isPlanned: flag, recurs: text, endedWhy: text, hides: { type: 'integer' } },
+    },
+    ['id', 'by', 'matchers', 'reason', 'isPlanned', 'startsMs', 'endsMs', 'state', 'hides'],
   ),
   Silence: object(
     {

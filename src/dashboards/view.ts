@@ -36,6 +36,10 @@ export interface AlertView {
   acknowledged?: AcknowledgementView
   /** The silence that mutes it now. */
   silenced?: { id: string; by: string; untilMs: number }
+  /** The maintenance window that it is in. */
+  maintenance?: { id: string; by: string; untilMs: number }
+  /** It begins and ends again and again; told of once at each end. */
+  flaps?: boolean
   noteCount?: number
 }
 
@@ -58,6 +62,10 @@ export interface NoteView {
 /** One alert with its history; decisions, transitions and receipts are the newest first. */
 export interface AlertDetailView {
   alert: AlertView
+  /** What keeps it from being told now, in words; empty where nothing does. */
+  quietWhy: readonly string[]
+  /** The command that tells what the engine saw at its last transition. */
+  rulesWhy: string
   notes: readonly NoteView[]
   decisions: readonly Decision[]
   transitions: readonly TransitionView[]
@@ -77,8 +85,44 @@ export interface SilenceView {
   state: 'waiting' | 'active' | 'ended'
   endedMs?: number
   endedWhy?: string
+  extendedBy?: string
+  /** It soon ends, and that was said. */
+  warnedMs?: number
   /** Firing alerts that it matches now. */
   hides: number
+}
+
+export interface MaintenanceView {
+  id: string
+  by: string
+  reason: string
+  matchers: Readonly<Record<string, string>>
+  /** It stands in the configuration. */
+  isPlanned: boolean
+  state: 'waiting' | 'active' | 'ended'
+  /** Of the present occurrence, or of the next one. */
+  startsMs: number
+  endsMs: number
+  /** `every sunday at 02:00 for 2h, Europe/Amsterdam`, of a recurring one. */
+  recurs?: string
+  endedMs?: number
+  endedWhy?: string
+  /** Firing alerts that it matches now. */
+  hides: number
+}
+
+/** What patterns would cover. */
+export interface PreviewView {
+  /** Firing alerts now, of which some are listed. */
+  total: number
+  alerts: readonly AlertView[]
+  /** Of those that ended lately. */
+  lately: number
+  isEverything: boolean
+  /** `every alert`, `nearly every alert` or `every critical alert`, where they reach so far. */
+  reach?: string
+  /** The next times of a recurring window. */
+  occurrences?: readonly { startsMs: number; endsMs: number }[]
 }
 
 /** Who did what. */

@@ -10,6 +10,8 @@ export interface Decision {
   notify: boolean
   reason: string
   receivers: readonly string[]
+  /** It flaps. */
+  flaps?: boolean
 }
 
 /** What the leading alerts part tells the console of its decisions, gathered. */

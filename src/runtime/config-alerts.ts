@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { parseDuration } from '../model/duration.ts'
+import type { HandlingPolicy } from '../model/handling.ts'
 import type { Planned } from '../model/maintenance.ts'
 import type { Matchers } from '../model/match.ts'
 import { type RecurrenceText, readMoment, readRecurrence } from '../model/schedule.ts'
@@ -96,6 +97,16 @@ export function plannedOf(plans: Readonly<Record<string, Plan>>): Planned[] {
     const when = readWhen(given)
     return Array.isArray(when) ? [] : [{ id, by: given.by, reason: given.reason, matchers: given.match, when }]
   })
+}
+
+interface Muting {
+  maintenance?: Readonly<Record<string, Plan>>
+  silences?: { warnBefore: number }
+}
+
+/** What of the configuration is about silences and maintenance. */
+export function handlingPolicyOf({ maintenance, silences }: Muting): HandlingPolicy {
+  return { maintenance: maintenance && plannedOf(maintenance), expiryLeadMs: silences?.warnBefore }
 }
 
 /** `every at for zone`, or `from`, `until` or `for`, `zone`; otherwise what is wrong. */

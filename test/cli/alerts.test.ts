@@ -4,7 +4,7 @@ import { startAlerts } from '../../src/alerts/index.ts'
 import type { Part } from '../../src/bus/part.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { silentLog } from '../../src/runtime/log.ts'
-import { type Feed, openFeed } from '../support/console-feed.ts'
+import { type Feed, openFeed, rule, sayAll } from '../support/console-feed.ts'
 import { freePort } from '../support/ports.ts'
 import { runTocsin } from '../support/tocsin.ts'
 import { transition } from '../support/transitions.ts'
@@ -51,6 +51,38 @@ describe('alerts', () => {
     )
     const why = await tocsin('alerts', 'why', 'http_5xx_spike/verifier')
     expect(why.output).toMatch(/UTC {2}told ops: raised\n.*UTC {2}by hand: acknowledge by ann/s)
+  })
+
+  test('unack takes it back; once more is refused', async () => {
+    expect((await tocsin('unack', 'http_5xx_spike/verifier')).output).toMatch(
+      /^CRIT {6}http_5xx_spike verifier {2}[^[]*$/,
+    )
+    expect(await tocsin('ack', '--undo', 'http_5xx_spike/verifier')).toMatchObject({
+      exitCode: 1,
+      output: expect.stringContaining('it is not acknowledged'),
+    })
+  })
+
+  test('why names what keeps it quiet now, and the command that tells what the engine saw', async () => {
+    await tocsin('silence', 'add', '--match', 'process=verifier', '--for', '1h', '--reason', 'x')
+    const why = await tocsin('alerts', 'why', 'http_5xx_spike/verifier')
+    expect(why.output).toMatch(/now quiet: silenced by s-\w+ \(ann\) until 20/)
+    expect(why.output).toMatch(
+      /what the engine saw: {2}tocsin rules why http_5xx_spike verifier --at 20[-\d]+T[:\d.]+Z\n$/,
+    )
+    for (const id of (await tocsin('silence', 'list')).output.match(/^s-\w+/gm) ?? [])
+      await tocsin('silence', 'end', id)
+  })
+
+  test('of a page that did not come, why hands over to the engine’s journal', async () => {
+    await sayAll(feed.bus, [rule('latency', [])])
+    await until(async () => (await feed.get('/api/rules')).text.includes('latency'))
+    const why = await tocsin('alerts', 'why', 'latency/web 1', '--at', '2026-03-01T03:10:00Z')
+    expect(why).toMatchObject({ exitCode: 1 })
+    expect(why.output).toBe(
+      "no alert of latency web 1 in the time that is kept: nothing was to be told\n  why the rule did not fire:  tocsin rules why latency 'web 1' --at 2026-03-01T03:10:00Z\n",
+    )
+    expect((await tocsin('alerts', 'why', 'latencyy')).output).toContain('did you mean "latency"?')
   })
 
   test('an id that is no alert, or a rule of which many groups fire, is refused with a way on', async () => {
@@ -101,6 +133,10 @@ describe('silence', () => {
     )
     const id = added.output.slice(0, 10)
     expect((await tocsin('silence', 'list')).output).toBe(added.output)
+    const endOf = (output: string) => Date.parse(/until (.*) UTC/.exec(output)?.[1] ?? '')
+    const extended = await tocsin('silence', 'extend', id, '--for', '1h')
+    expect(endOf(extended.output) - endOf(added.output)).toBe(3_600_000)
+    expect((await tocsin('silence', 'extend', id)).output).toContain('expected how much longer, such as --for 2h')
     expect((await tocsin('silence', 'end', id)).output).toContain('ended by ann')
     expect((await tocsin('silence', 'list')).output).toBe('nothing is silenced\n')
     expect((await tocsin('silence', 'end', id)).exitCode).toBe(1)
@@ -110,18 +146,85 @@ describe('silence', () => {
     const words = ['silence', 'add', '--match', 'rule=*', '--for', '1h', '--reason', 'x']
     const refused = await tocsin(...words)
     expect(refused).toMatchObject({ exitCode: 1, output: expect.stringContaining('matches every alert') })
-    expect(refused.output).toContain('--confirm')
-    expect((await tocsin(...words, '--confirm')).exitCode).toBe(0)
+    expect(refused.output).toContain('--yes')
+    expect((await tocsin(...words, '--yes')).exitCode).toBe(0)
+    for (const id of (await tocsin('silence', 'list')).output.match(/^s-\w+/gm) ?? [])
+      await tocsin('silence', 'end', id)
+  })
+
+  test('may mean everything but', async () => {
+    const preview = await tocsin('silence', 'preview', '--match', 'rule=http_*', '--match', 'process!=/r.*|static/')
+    expect(preview.output).toBe('it would hide 1 now:\n  crit http_5xx_spike/verifier\n')
   })
 
   test.each([
-    [['silence', 'add', '--match', 'rule'], 'expected --match name=pattern'],
+    [['silence', 'add', '--match', 'rule'], '--match: expected name=pattern or name!=pattern'],
+    [['silence', 'add'], 'expected --match name=pattern such as'],
+    [['silence', 'add', '--match', 'rule=/(/'], '--match: rule: in the regular expression, at 2'],
+    [['silence', 'extend'], 'expected "silence extend ID"'],
+    [['maintenance', 'begin'], 'expected "maintenance start", "list", "end" or "preview"'],
+    [['maintenance', 'end'], 'expected "maintenance end ID"'],
     [['silence', 'lst'], 'did you mean "list"?'],
     [['silence', 'end'], 'expected "silence end ID"'],
     [['ack'], 'expected "ack ID"'],
     [['alerts', 'whi', 'x'], 'expected "alerts", "alerts why ID" or "alerts dead"'],
   ])('%j is misuse: exit status 2', async (words, problem) => {
     expect(await tocsin(...words)).toMatchObject({ exitCode: 2, output: expect.stringContaining(problem) })
+  })
+})
+
+describe('maintenance', () => {
+  test('is previewed with its next times, started, listed and ended', async () => {
+    const when = ['--every', 'sunday', '--at', '02:30', '--for', '2h', '--zone', 'Europe/Amsterdam']
+    const preview = await tocsin('maintenance', 'preview', '--match', 'process=r*', ...when)
+    expect(preview.output).toMatch(
+      /^it would hide 1 now:\n {2}crit http_5xx_spike\/router\nit would last from\n( {2}20.* UTC until 20.* UTC\n){5}$/,
+    )
+    const started = await tocsin(
+      'maintenance',
+      'start',
+      '--match',
+      'process=r*',
+      '--for',
+      '2h',
+      '--reason',
+      'deploy 42',
+    )
+    expect(started.output).toMatch(
+      /^m-[0-9a-f]{8} {2}active {2}process=r\* {2}until 20.* UTC, hides 1 {2}\(ann: deploy 42\)\n$/,
+    )
+    expect((await tocsin('alerts', '--group', 'router')).output).toContain('[in maintenance m-')
+    const weekly = await tocsin('maintenance', 'start', '--match', 'process=web', '--reason', 'patching', ...when)
+    expect(weekly.output).toMatch(/waiting process=web {2}from .* \[every sunday at 02:30 for 2h, Europe\/Amsterdam\]/)
+    const ids = (await tocsin('maintenance', 'list')).output.match(/^m-\w+/gm) ?? []
+    expect(ids).toHaveLength(2)
+    expect((await tocsin('maintenance', 'end', ...ids)).output).toContain('ended by ann')
+    expect((await tocsin('maintenance', 'list')).output).toBe('no maintenance is planned\n')
+  })
+
+  test('with times that are none is refused with each of them', async () => {
+    const words = ['maintenance', 'start', '--match', 'rule=a', '--reason', 'x']
+    const every = await tocsin(
+      ...words,
+      '--every',
+      'someday',
+      '--at',
+      '25:00',
+      '--for',
+      '2h',
+      '--zone',
+      'Europe/Amsterdm',
+    )
+    expect(every.exitCode).toBe(1)
+    expect(every.output).toMatch(
+      /every: expected .*; at: expected .*; zone: expected .*did you mean "Europe\/Amsterdam"/,
+    )
+    expect((await tocsin(...words, '--zone', 'UTC', '--for', '1h')).output).toContain(
+      'zone: expected it with "every" or "from"',
+    )
+    expect(
+      (await tocsin('maintenance', 'start', '--match', 'severity=crit', '--reason', 'x', '--for', '1h')).output,
+    ).toContain('this maintenance window matches every critical alert')
   })
 })
 

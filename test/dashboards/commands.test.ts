@@ -145,7 +145,8 @@ describe('a silence', () => {
 
   test.each([
     ['everything', { matchers: { rule: '*' }, for: '1h' }, 'matches every alert'],
-    ['crit for over a week', { matchers: { rule: 'a' }, for: '8d' }, 'critical alerts for over a week'],
+    ['crit for a week', { matchers: { rule: 'a' }, for: '7d' }, 'critical alerts for a week or longer'],
+    ['every critical alert', { matchers: { severity: 'crit' }, for: '1h' }, 'matches every critical alert'],
   ])('that hides %s has to be confirmed', async (_what, given, why) => {
     const refused = await ask('POST', '/api/silences', { reason: 'x', ...given })
     expect(refused).toMatchObject({ status: 409, body: { error: expect.stringContaining(why) } })
@@ -228,7 +229,7 @@ describe('the description', () => {
 
   test('leaves no route of the sources out', async () => {
     await open()
-    const sources = ['routes.ts', 'command-routes.ts', 'event-routes.ts'].map((name) =>
+    const sources = ['routes.ts', 'command-routes.ts', 'mute-routes.ts', 'event-routes.ts'].map((name) =>
       fs.readFileSync(`src/dashboards/${name}`, 'utf8'),
     )
     const routes = [...sources.join('').matchAll(/router\.(get|post|delete)\('(\/[^']+)'/g)]
