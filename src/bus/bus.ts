@@ -108,6 +108,11 @@ export interface Reader {
 }
 
 export interface Lock {
+  /**
+   * Whether this process still leads for certain. False as soon as that is in doubt, also before `lost` settles: a process
+   * that wakes up after a hang asks before it acts on what it knew.
+   */
+  isHeld(): boolean
   /** Settles when the lock is no longer held, for whatever reason. To have it again, call `lock` again. */
   lost: Promise<void>
   release(): Promise<void>

@@ -132,7 +132,7 @@ class MemoryBus implements Bus {
     }
     const held = { lost, release }
     this.#locks.set(role, held)
-    return { lost, release: async () => release() }
+    return { isHeld: () => this.#locks.get(role) === held, lost, release: async () => release() }
   }
 
   async readForeign(exchange: string): Promise<Reader> {

@@ -172,7 +172,7 @@ class Cep implements CepPart {
     this.#engine.keep()
     if (!this.#replayed) return
     this.#pace.watch()
-    if (this.#pace.reachedMs !== undefined) this.#publisher.compare(this.#pace.reachedMs)
+    if (this.#pace.reachedMs !== undefined) this.#publisher.everySecond(this.#pace.reachedMs)
   }
 
   #status(): StatusDetails {

@@ -65,18 +65,19 @@ export class Publisher {
   }
 
   get leads(): boolean {
-    return this.#leads
+    return this.#leads && this.#lock?.isHeld() === true
   }
 
   get problem(): string | undefined {
     return this.#situation.problem ?? this.#disagreement.problem
   }
 
-  /** Compares, while standing by, with the engine that leads; once a second. `nowMs` is this engine's own time. */
-  compare(nowMs: number): void {
+  /** Once a second: compares, while standing by, with the engine that leads. `nowMs` is this engine's own time. */
+  everySecond(nowMs: number): void {
     const wasComparing = this.#compares
     this.#compares = !this.#leads
     if (!this.#compares || !wasComparing) this.#agreement.restart(this.#leads ? Number.POSITIVE_INFINITY : nowMs)
+    this.#pump()
     const found = this.#agreement.disagreements(nowMs)
     this.#stats.count('disagreements_total', found.length)
     if (found.length > 0) {
@@ -114,7 +115,7 @@ export class Publisher {
   }
 
   async #drained(): Promise<void> {
-    while (this.#leads && (this.#waiting.length > 0 || this.#pumping)) await this.#pump()
+    while (this.leads && (this.#waiting.length > 0 || this.#pumping)) await this.#pump()
   }
 
   /** Gets the lock, again and again; leads once alerts-log has been read to its end, so as to know what was told. */
@@ -163,7 +164,7 @@ export class Publisher {
   }
 
   #pump(): Promise<void> | undefined {
-    if (this.#leads && this.#waiting.length > 0) {
+    if (this.leads && this.#waiting.length > 0) {
       this.#pumping ??= this.#publishAll().finally(() => {
         this.#pumping = undefined
       })
@@ -172,7 +173,7 @@ export class Publisher {
   }
 
   async #publishAll(): Promise<void> {
-    for (let delayMs = 100; this.#leads && this.#waiting.length > 0; ) {
+    for (let delayMs = 100; this.leads && this.#waiting.length > 0; ) {
       const refused = await this.#publishRound(this.#takeRound())
       if (refused.length === 0) {
         delayMs = 100

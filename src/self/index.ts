@@ -14,9 +14,11 @@ import type { Config } from '../runtime/config.ts'
 import { Situation } from '../runtime/log.ts'
 
 const intervalMs = 1000
+/** With a lateness, rules on other series do not wait for this source: the death of any process would hold them up. */
+const latenessMs = 1000
 
 export async function startSelf(_config: Config, { bus, clock, log, instance, host }: Context): Promise<Part> {
-  const source = new Source(bus, { name: `tocsin-${host}`, startedMs: clock.now(), intervalMs })
+  const source = new Source(bus, { name: `tocsin-${host}`, startedMs: clock.now(), intervalMs, latenessMs })
   const situation = new Situation(log)
   const latest = new Map<string, Readonly<Record<string, number>>>()
   const before = new Map<string, number>()

@@ -63,7 +63,10 @@ onBothBuses('the bus', (the) => {
       const { entries, bad, lost, reader } = collect(the.bus)
       await reader.caughtUp()
       expect(hashes(entries)).toEqual(['0', '1'])
-      expect(bad.map(([problem]) => problem)).toEqual(['not a Tocsin message', 'codec version 9; this program reads 1'])
+      expect(bad.map(([problem]) => problem)).toEqual([
+        'not a Tocsin message',
+        'codec version 9; this program reads 2 and 1',
+      ])
       expect(lost).toEqual([])
       expect(the.stats.get('bad_messages_total')).toBe(2)
     })
@@ -78,6 +81,7 @@ onBothBuses('the bus', (the) => {
       })
       const other = await the.bus.lock('alerts') // Another role is another lock.
       expect(second).toBeUndefined()
+      expect(first.isHeld()).toBe(true)
       let lost = false
       void first.lost.then(() => {
         lost = true
@@ -85,6 +89,8 @@ onBothBuses('the bus', (the) => {
       await first.release()
       await waiting
       expect(lost).toBe(true)
+      expect(first.isHeld()).toBe(false)
+      expect(second?.isHeld()).toBe(true)
       await Promise.all([second?.release(), other.release()])
       await (await the.bus.lock('cep')).release()
     })

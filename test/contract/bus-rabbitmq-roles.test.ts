@@ -28,8 +28,10 @@ onRabbitmq('the bus on RabbitMQ', (the) => {
       const order: string[] = []
       void first.lost.then(() => order.push('the first has lost it'))
       const waiting = second.bus.lock('cep').then(() => order.push('the second has it'))
+      expect(first.isHeld()).toBe(true)
       proxy.freeze()
       await Promise.all([first.lost, waiting])
+      expect(first.isHeld()).toBe(false)
       expect(order).toEqual(['the first has lost it', 'the second has it'])
       proxy.thaw()
     })

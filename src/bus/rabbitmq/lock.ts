@@ -83,14 +83,22 @@ export class LockClaim {
     if (this.#ended || this.#isHeld) return
     this.#isHeld = true
     this.#provenMs = this.#connection.clock.now()
-    this.#acquired.resolve({ lost: this.#lost.promise, release: () => this.end() })
+    this.#acquired.resolve({
+      isHeld: () => !this.#ended && !this.#isStale(),
+      lost: this.#lost.promise,
+      release: () => this.end(),
+    })
   }
 
   #everyTurn(turn: number): void {
     const nowMs = this.#connection.clock.now()
-    if (this.#isHeld && nowMs - this.#provenMs >= leaseMs) return void this.end()
+    if (this.#isHeld && this.#isStale()) return void this.end()
     if (this.#isHeld) this.#renew(nowMs)
     if (this.#channel && turn % (tokenEveryMs / renewEveryMs) === 0) this.#putToken({ live: true })
+  }
+
+  #isStale(): boolean {
+    return this.#connection.clock.now() - this.#provenMs >= leaseMs
   }
 
   #renew(nowMs: number): void {
