@@ -110,6 +110,10 @@ describe.skipIf(!runs)('an alert’s row', () => {
     await page.getByRole('link', { name: 'Silences' }).click()
     await page.getByText('hides 1 alert').waitFor()
     await picture(page, 'silences')
+    const left = page.locator('.silence-when').first()
+    await left.getByText(/^59 m/).waitFor()
+    await page.getByRole('button', { name: '1 h longer' }).click()
+    await left.getByText(/^1 h 59 m/).waitFor()
     await page.getByRole('button', { name: 'End' }).click()
     await page.getByText('ended by ann').waitFor()
     expect(opened[0]?.problems).toEqual([])
@@ -135,9 +139,57 @@ describe.skipIf(!runs)('many and elsewhere', () => {
     await dialog.getByLabel('Reason').fill('the end')
     await button(page, 'Silence').click()
     await dialog.getByText('this silence matches every alert').waitFor()
-    await dialog.getByLabel('yes, every alert').check()
+    await dialog.getByLabel('yes, I mean it').check()
     await button(page, 'Silence').click()
     await page.getByText('hides 2 alerts').waitFor()
+  })
+
+  test('a silence of critical alerts for a week has to be confirmed when that is said', async () => {
+    const page = await visit('/silences')
+    await page.getByRole('button', { name: 'New silence' }).click()
+    const dialog = page.locator('dialog')
+    await dialog.getByLabel('rule').fill('http_*')
+    await dialog.getByLabel('Reason').fill('holiday')
+    await dialog.locator('select').selectOption('7d')
+    await button(page, 'Silence').click()
+    await dialog.getByText('this silence hides critical alerts for a week or longer').waitFor()
+    await dialog.getByLabel('yes, I mean it').check()
+    await picture(page, 'confirm')
+    await button(page, 'Silence').click()
+    await page.getByText('hides 2 alerts').waitFor()
+  })
+
+  test('maintenance that comes again is planned with a look at its next times; one that begins now mutes', async () => {
+    const page = await visit('/silences')
+    await page.getByRole('button', { name: 'New maintenance' }).click()
+    const dialog = page.locator('dialog')
+    await dialog.getByLabel('group').fill('!router')
+    await dialog.getByLabel('When').selectOption('recurring')
+    await dialog.getByLabel('every').fill('sonntag')
+    await dialog.getByLabel('at', { exact: true }).fill('02:30')
+    await dialog.getByLabel('zone').fill('Europe/Amsterdam')
+    await dialog.getByText('every: expected "day"').waitFor()
+    await dialog.getByLabel('every').fill('sunday')
+    await until(async () => (await dialog.locator('.occurrences li').count()) === 3)
+    await dialog.getByText('It would hide 1 alert now').waitFor()
+    await dialog.getByLabel('Reason').fill('patching')
+    await dialog.getByLabel('yes, I mean it').check()
+    await picture(page, 'maintenance')
+    await button(page, 'Begin or plan').click()
+    await page.getByText('every sunday at 02:30 for 2h, Europe/Amsterdam').waitFor()
+    await page.getByRole('button', { name: 'New maintenance' }).click()
+    await dialog.getByLabel('group').fill('router')
+    await dialog.getByLabel('Reason').fill('deploy 42')
+    await button(page, 'Begin or plan').click()
+    await page.getByText('hides 1 alert').waitFor()
+    await picture(page, 'maintenance-list')
+    await page.getByRole('link', { name: 'Tocsin, alerts' }).click()
+    await rowOf(page, 'to router fail').getByText('in maintenance').waitFor()
+    await rowOf(page, 'to router fail').getByRole('button', { name: 'Why' }).click()
+    await page.getByText('Quiet now: in maintenance m-').waitFor()
+    await page.getByText('tocsin rules why http_5xx_spike router --at 20').waitFor()
+    await picture(page, 'why-quiet')
+    expect(opened[0]?.problems.filter((problem) => !problem.includes('400'))).toEqual([])
   })
 
   test('where tokens are configured the page asks for one, and acts in its name', async () => {
@@ -171,6 +223,7 @@ describe.skipIf(!runs)('many and elsewhere', () => {
     const visits = [
       ['/', 'Silence'],
       ['/silences', 'New silence'],
+      ['/silences', 'New maintenance'],
       ['/rules/http_5xx_spike', 'Why'],
     ] as const
     for (const [address, name] of visits) {

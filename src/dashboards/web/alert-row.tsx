@@ -11,7 +11,7 @@ import { clockTime } from './time.ts'
 export function AlertRow({ alert, value }: { alert: AlertView; value: string | undefined }) {
   const { rule, groupKey, level, say, reason, blind, nodata, hidden, runbook, tags } = alert
   const isUnseen = blind || nodata
-  const isHandled = alert.acknowledged !== undefined || alert.silenced !== undefined
+  const isHandled = Boolean(alert.acknowledged ?? alert.silenced ?? alert.maintenance)
   return (
     <li
       class={`alert ${isUnseen ? 'alert-unseen' : `alert-${level}`}${hidden ? ' alert-hidden' : ''}${isHandled ? ' alert-handled' : ''}`}
@@ -67,7 +67,8 @@ export function Group({ alert: { group, groupKey } }: { alert: Pick<AlertView, '
   )
 }
 
-function Flags({ alert: { hidden, blind, nodata, partial, acknowledged, silenced } }: { alert: AlertView }) {
+function Flags({ alert }: { alert: AlertView }) {
+  const { hidden, blind, nodata, partial, acknowledged, silenced, maintenance, flaps } = alert
   return (
     <>
       {acknowledged && (
@@ -81,6 +82,12 @@ function Flags({ alert: { hidden, blind, nodata, partial, acknowledged, silenced
           silenced by {silenced.by} until {clockTime(silenced.untilMs)}
         </span>
       )}
+      {maintenance && (
+        <span class="flag flag-handled">
+          in maintenance ({maintenance.by}) until {clockTime(maintenance.untilMs)}
+        </span>
+      )}
+      {flaps && <span class="flag">flaps</span>}
       {blind && <span class="flag">blind: its sources are dead</span>}
       {nodata && <span class="flag">no data</span>}
       {hidden && <span class="flag">explained by another alert</span>}

@@ -65,7 +65,9 @@ function Firing({ alerts, heartbeat, known }: { alerts: AlertView[]; heartbeat: 
 /** All that nobody has in hand, at once. */
 function AcknowledgeMany({ alerts }: { alerts: readonly AlertView[] }) {
   const [open, setOpen] = useState<readonly AlertView[] | undefined>(undefined)
-  const unhandled = alerts.filter(({ hidden, acknowledged, silenced }) => !hidden && !acknowledged && !silenced)
+  const unhandled = alerts.filter(
+    ({ hidden, acknowledged, silenced, maintenance }) => !hidden && !acknowledged && !silenced && !maintenance,
+  )
   if (unhandled.length < 2 && !open) return null
   return (
     <span class="actions">

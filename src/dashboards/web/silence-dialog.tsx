@@ -1,16 +1,10 @@
 /** Silence: what is to be muted, for how long and why, with what that would hide now. */
 import { useState } from 'preact/hooks'
-import type { AlertView } from '../view.ts'
-import { command } from './command.ts'
+import type { PreviewView } from '../view.ts'
+import { command, type Done } from './command.ts'
 import { CommandForm, Dialog, Field, Length } from './dialog.tsx'
 import { useApi } from './fetch.ts'
-import { plural } from './format.ts'
-
-interface Preview {
-  total: number
-  isEverything: boolean
-  alerts: readonly AlertView[]
-}
+import { Confirm, Covers, Patterns } from './patterns.tsx'
 
 export function SilenceDialog({
   patterns,
@@ -24,29 +18,17 @@ export function SilenceDialog({
   const [length, setLength] = useState('1h')
   const [endWhenQuiet, setQuiet] = useState(false)
   const [confirm, setConfirm] = useState(false)
+  const [doubt, setDoubt] = useState('')
   const matchers = Object.fromEntries(Object.entries(chosen).filter(([, pattern]) => pattern.trim() !== ''))
   const query = new URLSearchParams(Object.entries(matchers).map(([name, pattern]) => ['match', `${name}=${pattern}`]))
-  const preview = useApi<Preview>(query.size > 0 ? `/api/silences/preview?${query}` : undefined, 0)
+  const preview = useApi<PreviewView>(query.size > 0 ? `/api/silences/preview?${query}` : undefined, 0)
   const body = { matchers, reason, for: length, endWhenQuiet, ...(confirm && { confirm }) }
-  const isGrave = preview.data?.isEverything ?? false
+  const run = async () => asked(await command('POST', '/api/silences', body), setDoubt)
   return (
     <Dialog title="Silence" onClose={onClose}>
-      <CommandForm
-        verb="Silence"
-        run={() => command('POST', '/api/silences', body)}
-        onDone={onClose}
-        isReady={query.size > 0}
-      >
-        {Object.entries(chosen).map(([name, pattern]) => (
-          <Field key={name} label={name}>
-            <input
-              value={pattern}
-              placeholder="any"
-              onInput={({ currentTarget }) => setChosen({ ...chosen, [name]: currentTarget.value })}
-            />
-          </Field>
-        ))}
-        <Hides preview={query.size > 0 ? preview.data : undefined} />
+      <CommandForm verb="Silence" run={run} onDone={onClose} isReady={query.size > 0}>
+        <Patterns chosen={chosen} onChange={setChosen} />
+        <Covers asked={query.size > 0 ? preview : undefined} />
         <Field label="Reason">
           <input
             required
@@ -60,26 +42,20 @@ export function SilenceDialog({
           <input type="checkbox" checked={endWhenQuiet} onChange={() => setQuiet(!endWhenQuiet)} />
           end when what it hides has been quiet for 5 m
         </label>
-        {isGrave && (
-          <label class="check">
-            <input type="checkbox" checked={confirm} onChange={() => setConfirm(!confirm)} />
-            yes, every alert
-          </label>
-        )}
+        <Confirm
+          isAsked={doubt !== '' || preview.data?.reach !== undefined}
+          isConfirmed={confirm}
+          onChange={setConfirm}
+        />
       </CommandForm>
     </Dialog>
   )
 }
 
-function Hides({ preview }: { preview: Preview | undefined }) {
-  if (!preview) return <p class="quiet-text">Patterns: * stands for any text; an empty one means any.</p>
-  const { total, alerts, isEverything } = preview
-  const names = alerts.slice(0, 5).map(({ rule, groupKey }) => `${rule} ${groupKey}`)
-  return (
-    <p class="hides" aria-live="polite">
-      {isEverything && <b class="level-crit">This matches every alert. </b>}
-      {total === 0 ? 'It would hide nothing now.' : `It would hide ${plural(total, 'alert')} now: ${names.join(', ')}`}
-      {total > names.length && ' …'}
-    </p>
-  )
+/** What has to be confirmed comes back as a doubt. */
+export function asked(done: Done, setDoubt: (doubt: string) => void): Done {
+  if (done.ok || done.status !== 409) return done
+  const message = done.message.replace(/; send .*/, '')
+  setDoubt(message)
+  return { ...done, message }
 }

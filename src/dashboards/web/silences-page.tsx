@@ -1,9 +1,10 @@
-/** Silences: what is muted now or will be, by whom, why and until when; and what has ended. */
+/** Silences: what is muted now or will be, by whom, why and until when; maintenance; and what has ended. */
 import { useState } from 'preact/hooks'
 import type { SilenceView } from '../view.ts'
-import { command } from './command.ts'
+import { command, type Done } from './command.ts'
 import { useApi } from './fetch.ts'
 import { plural } from './format.ts'
+import { MaintenanceList } from './maintenance-list.tsx'
 import { Since } from './relative.tsx'
 import { SilenceDialog } from './silence-dialog.tsx'
 import { useKnown } from './stream.ts'
@@ -42,6 +43,7 @@ export function SilencesPage() {
         ))}
       </ul>
       {answer.data && present.length === 0 && <p class="empty">Nothing is silenced.</p>}
+      <MaintenanceList nowMs={nowMs} again={again} />
       {ended.length > 0 && <Ended silences={ended} />}
       {isOpen && (
         <SilenceDialog
@@ -57,13 +59,16 @@ export function SilencesPage() {
 }
 
 function Silence({ silence, nowMs, onEnded }: { silence: SilenceView; nowMs: number; onEnded: () => void }) {
-  const { id, by, reason, startsMs, endsMs, state, hides, quietMs } = silence
+  const { id, by, reason, startsMs, endsMs, state, hides, quietMs, warnedMs } = silence
   const [refused, setRefused] = useState('')
-  const end = async () => {
-    const done = await command('DELETE', `/api/silences/${encodeURIComponent(id)}`)
+  const address = `/api/silences/${encodeURIComponent(id)}`
+  const run = async (asked: Promise<Done>) => {
+    const done = await asked
     setRefused(done.ok ? '' : done.message)
     onEnded()
   }
+  const extend = () => run(command('POST', `${address}/extend`, { for: '1h' }))
+  const end = () => run(command('DELETE', address))
   return (
     <li>
       <span>
@@ -80,9 +85,13 @@ function Silence({ silence, nowMs, onEnded }: { silence: SilenceView; nowMs: num
       <span class="silence-when" title={`${exactTime(startsMs)} – ${exactTime(endsMs)}`}>
         {state === 'waiting' ? `begins in ${ago(startsMs - nowMs)}` : `${ago(endsMs - nowMs)} left`}
         {quietMs !== undefined && ', or when quiet'}
+        {warnedMs !== undefined && hides > 0 && <span class="flag">ends soon</span>}
         <small>{state === 'active' && (hides === 0 ? 'hides nothing now' : `hides ${plural(hides, 'alert')}`)}</small>
       </span>
       <span class="actions">
+        <button type="button" onClick={extend}>
+          1 h longer
+        </button>
         <button type="button" onClick={end}>
           End
         </button>

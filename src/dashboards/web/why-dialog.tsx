@@ -36,6 +36,7 @@ export function WhyDialog({ alert, onClose }: { alert: AlertView; onClose: () =>
       </ol>
       {answer.state === 'failed' && <p class="empty">{answer.message}</p>}
       {answer.state === 'here' && lines.length === 0 && <p class="empty">Nothing in the time that is kept.</p>}
+      {answer.data && <Quiet detail={answer.data} />}
       <CommandForm
         verb="Add note"
         run={() => command('POST', `${address}/note`, { text: note })}
@@ -47,6 +48,22 @@ export function WhyDialog({ alert, onClose }: { alert: AlertView; onClose: () =>
         </Field>
       </CommandForm>
     </Dialog>
+  )
+}
+
+/** Why it is quiet now, and who knows what the engine saw. */
+function Quiet({ detail: { quietWhy, rulesWhy } }: { detail: AlertDetailView }) {
+  return (
+    <>
+      {quietWhy.map((why) => (
+        <p class="hides" key={why}>
+          Quiet now: {why}.
+        </p>
+      ))}
+      <p class="rules-why">
+        What the engine saw: <code>{rulesWhy}</code>
+      </p>
+    </>
   )
 }
 
