@@ -15,6 +15,8 @@ import { boardOf, withDetail } from './boards.ts'
 import { withBuiltIn } from './built-in.ts'
 import { type Company, companiesOf } from './companies.ts'
 import { Feed } from './feed.ts'
+import { disagreementsIn, disagreementText } from './heard-kinds.ts'
+import type { Catalogue } from './language/catalogue.ts'
 import { type CheckedRule, formatRuleProblem, type LoadedRules, loadRules } from './language/load.ts'
 import { startOf } from './log-time.ts'
 import { MetricLeaf } from './metric-leaf.ts'
@@ -51,6 +53,7 @@ export class Engine {
   readonly #sources = new Sources()
   #posted = new PostedEvents()
   #loaded: readonly CheckedRule[]
+  #catalogue: Catalogue
   #rules: RuleRun[] = []
   #companies: Company[] = []
   #feed: Feed
@@ -69,6 +72,7 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options
     this.#loaded = withBuiltIn(options.rules?.rules ?? [])
+    this.#catalogue = options.rules?.catalogue ?? []
     this.#feed = new Feed([], this.#sources, () => {})
   }
 
@@ -206,9 +210,11 @@ export class Engine {
 
   /** Everything but `leader`, which is the part's to know. */
   status(): Omit<EngineStatus, 'leader'> {
+    const warnings = disagreementsIn(this.#rules, this.#catalogue).map(disagreementText)
     return {
       rulesHash: this.#rulesHash,
       ...(this.#rulesProblem !== undefined && { rulesProblem: this.#rulesProblem }),
+      ...(warnings.length > 0 && { warnings }),
       sources: this.#sources.status(),
       rules: this.#rules.map((rule) => rule.status()),
     }
@@ -325,6 +331,7 @@ export class Engine {
     this.#rulesHash = message.hash
     this.#files = message.files
     this.#loaded = withBuiltIn(loaded.rules)
+    this.#catalogue = loaded.catalogue
     if (!this.#isStarted) return []
     const before = new Map(this.#rules.map((run) => [run.rule.name, run]))
     const closedMs = this.#sources.closed(noNames) ?? 0

@@ -49,6 +49,7 @@ class Cep implements CepPart {
   readonly #pace: Pace
   readonly #timers: Subscription[] = []
   #config: Config
+  #warned: ReadonlySet<string> = new Set()
   #replayed = false
   #stopped = false
   #rulesProblem: string | undefined
@@ -175,10 +176,18 @@ class Cep implements CepPart {
     if (this.#pace.reachedMs !== undefined) this.#publisher.everySecond(this.#pace.reachedMs)
   }
 
+  /** What rule authors should know is logged when it is new. */
+  #warn(warnings: readonly string[] = []): void {
+    this.#stats.set('catalogue_disagreements', warnings.length)
+    for (const warning of warnings) if (!this.#warned.has(warning)) this.#context.log.warn(warning)
+    this.#warned = new Set(warnings)
+  }
+
   #status(): StatusDetails {
     const own = this.#pace.problem ?? this.#publisher.problem ?? this.#engine.problem
     const problem = own ?? this.#journal.problem
     const engine = this.#engine.status()
+    this.#warn(engine.warnings)
     const lastBucketMs = engine.rules.reduce((last, rule) => Math.max(last, rule.lastBucketMs), 0)
     const rulesProblem = this.#rulesProblem
     return {

@@ -54,6 +54,11 @@ export abstract class MetricCells extends LeafRun {
     return this.knownKind
   }
 
+  /** The kind that the bus told of its first point. */
+  get heard(): PointKind | undefined {
+    return this.observed
+  }
+
   get makesNodata(): boolean {
     return this.knownKind !== undefined && !this.isCount
   }

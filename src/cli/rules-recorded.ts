@@ -1,5 +1,6 @@
 /** `tocsin rules backtest|why|learn`: the tools that look at what was recorded, by default the journal of the configuration. */
 
+import fs from 'node:fs'
 import { journalDir } from '../cep/journal/keep.ts'
 import { rulesBacktest } from '../cep/tools/backtest.ts'
 import type { Progress } from '../cep/tools/recorded.ts'
@@ -47,6 +48,16 @@ export function why(words: readonly string[], flags: RecordedFlags, withConfig: 
       rulesWhy({ ...shared(flags, journal), rule, group, at: flags.at, rules: flags.rules, rulesElse, progress }),
     ),
   )
+}
+
+/** The journal that the configured engine keeps; undefined where there is none yet. */
+export function keptJournal(config: Config | undefined): string | undefined {
+  const dir = config && journalDir(config.data)
+  return dir !== undefined && hasSegments(dir) ? dir : undefined
+}
+
+function hasSegments(dir: string): boolean {
+  return fs.existsSync(dir) && fs.readdirSync(dir).some((name) => name.endsWith('.journal'))
 }
 
 function shared({ json = false, from, to }: RecordedFlags, journal: string) {

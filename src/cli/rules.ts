@@ -2,7 +2,7 @@
 import { rulesCheck, rulesExplain, rulesSchema, rulesTest } from '../cep/tools/index.ts'
 import type { Config } from '../runtime/config.ts'
 import type { Outcome } from './print.ts'
-import { backtest, type RecordedFlags, why } from './rules-recorded.ts'
+import { backtest, keptJournal, type RecordedFlags, why } from './rules-recorded.ts'
 
 export interface RuleFlags extends RecordedFlags {
   strict?: boolean | undefined
@@ -12,9 +12,9 @@ type WithConfig = (run: (config: Config) => Promise<Outcome> | Outcome) => Promi
 type Tool = (words: readonly string[], flags: RuleFlags, withConfig: WithConfig) => Promise<Outcome>
 
 const tools = {
-  check: (paths, { strict = false, json = false }, withConfig) =>
+  check: (paths, { strict = false, json = false, journal }, withConfig) =>
     overFiles(paths, withConfig, (files, config) =>
-      rulesCheck(files, { strict, json, memoryMax: config?.cep.memoryMax }),
+      rulesCheck(files, { strict, json, memoryMax: config?.cep.memoryMax, journal: journal ?? keptJournal(config) }),
     ),
   test: (paths, { json = false }, withConfig) => overFiles(paths, withConfig, (files) => rulesTest(files, { json })),
   explain: (words, { json = false }, withConfig) => {

@@ -63,7 +63,7 @@ Options, signals and reload as for "tocsin up".`,
 
 check  reads the configuration and every file it names (rules, checks, dashboards) and reports all problems at once.
 show   prints what is in force, defaults included. Secrets are shown as they are written: \${NAME}, {file: …}, ***.`,
-  rules: `usage: tocsin rules check [--strict] [--json] [FILE or FOLDER …]
+  rules: `usage: tocsin rules check [--strict] [--journal DIR|FILE] [--json] [FILE or FOLDER …]
        tocsin rules test  [--json] [FILE or FOLDER …]
        tocsin rules explain [--json] [RULE …] [FILE or FOLDER …]
        tocsin rules backtest [--journal DIR|FILE] [--golden FILE | --against REV] …
@@ -71,6 +71,8 @@ show   prints what is in force, defaults included. Secrets are shown as they are
        tocsin rules schema
 
 check   types, units and names; every problem with line, column and a cure. --strict makes warnings problems.
+        Held against the journal (--journal, or that of the configuration): selectors that matched nothing in its last day,
+        and catalogue entries that the bus contradicts.
 test    runs the tests that stand in the files; a failure shows the expected and the actual timeline.
 explain what a rule means with its defaults, what it reads, how soon it fires, what memory it may take, what it says.
 schema  prints the JSON Schema of rule files. Editors find it by a first line such as

@@ -33,3 +33,9 @@ export function formatDuration(durationMs: number): string {
   }
   return text
 }
+
+/** Two units at most, seconds at least: `6d23h`. */
+export function roughDuration(durationMs: number): string {
+  const text = formatDuration(Math.round(durationMs / 1000) * 1000)
+  return text.match(/^(\d+[a-z]+){1,2}/)?.[0] ?? text
+}

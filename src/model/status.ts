@@ -24,6 +24,8 @@ export interface EngineStatus {
   rulesHash: string
   /** Why the newest rule files were refused; the former ones keep running. */
   rulesProblem?: string
+  /** What rule authors should know, though everything runs, such as a catalogue that the bus contradicts. */
+  warnings?: readonly string[]
   sources: readonly SourceStatus[]
   rules: readonly RuleStatus[]
 }

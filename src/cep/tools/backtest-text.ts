@@ -1,11 +1,10 @@
 /** Backtest text: alerts and their differences as people read them. */
-import { formatDuration } from '../../model/duration.ts'
+import { formatDuration, roughDuration } from '../../model/duration.ts'
 import { formatUtc } from '../../runtime/clock.ts'
 import { type Alert, nameOf } from '../backtest/alerts.ts'
 import type { Diff, Difference } from '../backtest/diff.ts'
 import type { Ran } from './backtest.ts'
 import { many } from './check.ts'
-import { roughly } from './recorded.ts'
 
 /** Alerts printed of one rule; the others are counted. */
 const alertsMax = 200
@@ -29,7 +28,7 @@ export function alertText({ changes, fromMs, toMs }: Alert): string {
     day = date
     return `${nameOf(change)} ${change.isBefore ? 'since before ' : ''}${shown}`
   })
-  return `${parts.join(' → ')} UTC ${toMs === undefined ? '(not over)' : `(${roughly(toMs - fromMs)})`}`
+  return `${parts.join(' → ')} UTC ${toMs === undefined ? '(not over)' : `(${roughDuration(toMs - fromMs)})`}`
 }
 
 export function diffLines({ differences, same }: Diff, against: string): string[] {
@@ -68,8 +67,8 @@ function shift(what: string, byMs: number): string {
 export function ranLine({ loaded, replayed, tookMs }: Ran, alerts: number): string {
   const { fromMs, toMs, points } = replayed
   const speed = tookMs > 0 ? `, ${rough((points * 1000) / tookMs)} points/s` : ''
-  const span = `${roughly(toMs - fromMs)} of traffic (${formatUtc(fromMs)} to ${formatUtc(toMs)})`
-  return `${many(alerts, 'alert')} of ${many(loaded.rules.length, 'rule')} in ${span}: ${rough(points)} points in ${roughly(tookMs)}${speed}`
+  const span = `${roughDuration(toMs - fromMs)} of traffic (${formatUtc(fromMs)} to ${formatUtc(toMs)})`
+  return `${many(alerts, 'alert')} of ${many(loaded.rules.length, 'rule')} in ${span}: ${rough(points)} points in ${roughDuration(tookMs)}${speed}`
 }
 
 /** 12345678 → `12.3 M`. */

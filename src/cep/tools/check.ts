@@ -2,9 +2,11 @@
  * `tocsin rules check`: are the rule files right. Exit status 0 fine, 1 found problems, 2 could not run.
  */
 import { formatProblem, type Problem } from '../../runtime/problem.ts'
+import { openRecording } from '../journal/recording.ts'
 import { formatRuleProblem, type LoadedRules, loadRules, type RawTest, type RuleProblem } from '../language/load.ts'
 import { type RuleFile, readRuleFiles } from '../rule-files.ts'
 import { prepare } from '../testing/prepare.ts'
+import { lintByJournal } from './journal-lint.ts'
 
 export interface Outcome {
   exitCode: 0 | 1 | 2
@@ -24,7 +26,7 @@ const memoryMaxDefault = 4 * 2 ** 30
 /** Reads and loads exactly the files named; an Outcome instead says why that cannot be done. */
 export function loadFiles(
   paths: readonly string[],
-  options: { strict: boolean; json: boolean; lint?: boolean; memoryMax?: number },
+  options: { strict: boolean; json: boolean; lint?: boolean; memoryMax?: number; trace?: boolean },
 ): Loaded | Outcome {
   const { files, problems } = readRuleFiles(paths)
   if (problems.length > 0) return cannotRead(problems, options.json)
@@ -33,7 +35,12 @@ export function loadFiles(
     return cannotRead([{ file: paths[0] ?? 'rules', message }], options.json)
   }
   return {
-    ...loadRules(files, { strict: options.strict, lint: options.lint ?? false, memoryMax: options.memoryMax }),
+    ...loadRules(files, {
+      strict: options.strict,
+      lint: options.lint ?? false,
+      memoryMax: options.memoryMax,
+      trace: options.trace ?? false,
+    }),
     files,
   }
 }
@@ -43,21 +50,38 @@ function cannotRead(problems: readonly Problem[], json: boolean): Outcome {
   return { exitCode: 2, error: problems.map(formatProblem).join('\n') }
 }
 
-export async function rulesCheck(
-  paths: readonly string[],
-  { strict, json, memoryMax = memoryMaxDefault }: { strict: boolean; json: boolean; memoryMax?: number | undefined },
-): Promise<Outcome> {
-  const loaded = loadFiles(paths, { strict, json, lint: true, memoryMax })
+export interface CheckOptions {
+  strict: boolean
+  json: boolean
+  memoryMax?: number | undefined
+  /** A recording to hold the rules against. */
+  journal?: string | undefined
+}
+
+export async function rulesCheck(paths: readonly string[], options: CheckOptions): Promise<Outcome> {
+  const { strict, json, journal, memoryMax = memoryMaxDefault } = options
+  const loaded = loadFiles(paths, { strict, json, lint: true, memoryMax, trace: journal !== undefined })
   if ('exitCode' in loaded) return loaded
-  const strictly = strict ? loaded.warnings.map((warning) => ({ ...warning, severity: 'error' as const })) : []
+  const recorded = journal === undefined ? [] : await journalWarnings(loaded, journal)
+  if ('exitCode' in recorded) return recorded
+  const told = [...loaded.warnings, ...recorded]
+  const strictly = strict ? told.map((warning) => ({ ...warning, severity: 'error' as const })) : []
   const problems = [...loaded.problems, ...testProblems(loaded), ...strictly].sort(byPlace)
-  const warnings = strict ? [] : [...loaded.warnings].sort(byPlace)
+  const warnings = strict ? [] : told.sort(byPlace)
   const exitCode = problems.length > 0 ? 1 : 0
   if (json) return { exitCode, text: JSON.stringify({ ...counts(loaded), problems, warnings }, null, 2) }
   const found = [...problems, ...warnings].sort(byPlace).map(formatRuleProblem)
   return {
     exitCode,
     text: [...found, ...(found.length > 0 ? [''] : []), summary(loaded, problems.length, warnings.length)].join('\n'),
+  }
+}
+
+async function journalWarnings(loaded: Loaded, journal: string): Promise<RuleProblem[] | Outcome> {
+  try {
+    return await lintByJournal(loaded, openRecording(journal))
+  } catch (error) {
+    return { exitCode: 2, error: `tocsin: ${(error as Error).message}` }
   }
 }
 

@@ -1,5 +1,5 @@
 /** Recorded: what the tools over recordings have in common: which recording, which times, what reading came upon. */
-import { formatDuration } from '../../model/duration.ts'
+import { roughDuration } from '../../model/duration.ts'
 import { err, ok, type Result } from '../../model/result.ts'
 import { formatUtc, parseMoment } from '../../runtime/clock.ts'
 import type { Findings, Span } from '../journal/findings.ts'
@@ -56,13 +56,7 @@ export function timeOf(flag: string, text: string | undefined, nowMs: number, sp
 }
 
 export function spanText({ fromMs, toMs }: Span): string {
-  return `from ${formatUtc(fromMs)} to ${formatUtc(toMs)} (${roughly(toMs - fromMs)})`
-}
-
-/** Two units at most: `6d23h`. */
-export function roughly(durationMs: number): string {
-  const text = formatDuration(Math.round(durationMs / 1000) * 1000)
-  return text.match(/^(\d+[a-z]+){1,2}/)?.[0] ?? text
+  return `from ${formatUtc(fromMs)} to ${formatUtc(toMs)} (${roughDuration(toMs - fromMs)})`
 }
 
 /** What reading came upon, a line each. */
