@@ -1,8 +1,11 @@
 /** What the page for rule authors shows is run, and what there is to know stands on it. */
 import fs from 'node:fs'
 import path from 'node:path'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { builtInRules } from '../src/cep/built-in.ts'
+import { ruleFileSchema } from '../src/cep/language/schema.ts'
 import { fileKeys, functionNames, ruleKeys, seriesKinds } from '../src/cep/language/words.ts'
 import { rulesCheck, rulesTest } from '../src/cep/tools/index.ts'
 import { ruleTools } from '../src/cli/rules.ts'
@@ -26,6 +29,11 @@ describe('the examples of docs/rules.md', () => {
       expect(checked.exitCode, checked.text).toBe(0)
     },
   )
+
+  it('fit the schema', () => {
+    const accepts = new Ajv2020({ allowUnionTypes: true, formats: { 'uri-reference': true } }).compile(ruleFileSchema)
+    for (const text of examples) expect(accepts(parse(text)), text).toBe(true)
+  })
 
   it('are several', () => expect(examples.length).toBeGreaterThan(5))
 })
