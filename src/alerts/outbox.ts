@@ -247,6 +247,8 @@ export class Outbox {
     const { detail } = delivery
     if (delivery.outcome === 'delivered') return { outcome: 'delivered', detail, ...templateProblemOf(delivery) }
     if (delivery.outcome === 'refused') return this.#dead(notification, detail)
+    const end = this.#dead(notification, detail)
+    if (delivery.needsMending && end.fallback !== undefined) return end
     const nowMs = clock.now()
     if (nowMs - (notification.firstClaimMs ?? nowMs) >= giveUpMs) {
       return this.#dead(notification, `given up after ${formatDuration(giveUpMs)}: ${detail}`)

@@ -173,6 +173,13 @@ const email = z.strictObject({
     .string()
     .regex(/^smtps?:\/\//, { error: 'expected smtp://host:port or smtps://user:password@host' })
     .default('smtp://localhost:25'),
+  /**
+   * STARTTLS, where the URL is smtp://: `required`, or used where it is `offered`. By default required when a user logs in
+   * at another machine, so that the password is never sent in the open.
+   */
+  tls: z.enum(['required', 'offered']).optional(),
+  /** A try that takes longer counts as failed; 30s by default. */
+  timeout: duration.optional(),
   /** IANA zone for the local times in the mail; the machine's by default. */
   timeZone: z.string().optional(),
 })

@@ -70,7 +70,9 @@ describe('the subject on a phone', () => {
   })
 
   test('a rule with one group has no group in it', () => {
-    expect(crit({ group: 'all', say: 'Nobody can log in.' }).subject).toBe('CRIT: Nobody can log in · http_5xx_spike')
+    expect(crit({ group: 'all', say: 'Nobody can log in.' }).subject).toBe(
+      'CRIT: Nobody can log in (6.3%) · http_5xx_spike',
+    )
   })
 
   test('a rule that says nothing gives its reason', () => {

@@ -27,7 +27,7 @@ export interface EmailOptions {
 }
 
 export function openEmail(config: EmailReceiver, options: EmailOptions): Receiver {
-  const connections = new SmtpConnections(config.smtp, options.clock)
+  const connections = new SmtpConnections(config, options.clock)
   loadRenderer()
   return {
     send: (notification, signal) => send(connections, notification, config, options, signal),
@@ -45,14 +45,35 @@ async function send(
   options: EmailOptions,
   signal: AbortSignal,
 ): Promise<Delivery> {
-  try {
-    const message = new MailComposer(await mailOf(notification, config, options)).compile()
-    const to = [...(notification.remaining ?? config.to.map(addressOf))]
-    const sent = await connections.send({ from: addressOf(config.from), to }, await message.build(), signal)
+  const envelope = { from: addressOf(config.from), to: [...(notification.remaining ?? config.to.map(addressOf))] }
+  const deliver = async (mail: MailComposerOptions) => {
+    const sent = await connections.send(envelope, await new MailComposer(mail).compile().build(), signal)
     return outcomeOf(sent.rejected, sent.rejectedErrors ?? [], sent.response)
+  }
+  try {
+    const mail = await mailOf(notification, config, options)
+    return await deliver(mail).catch((error: NodemailerError) => {
+      if (!isTooLarge(error) || signal.aborted) throw error
+      options.stats.count('shortened_total')
+      return deliver(shortMail(mail))
+    })
   } catch (error) {
     return failureOf(error as NodemailerError, signal)
   }
+}
+
+/** 5.3.4 is "message too big for system" of RFC 3463; older servers only say it in words. */
+function isTooLarge({ code, responseCode = 0, response = '' }: NodemailerError): boolean {
+  const isAboutSize = /\b5\.[23]\.[34]\b|too (big|large)|size (limit|exceed)|exceeds .*size/i.test(response)
+  return (code === 'EENVELOPE' || code === 'EMESSAGE') && responseCode >= 500 && isAboutSize
+}
+
+const shortTextCharactersMax = 1_500
+
+/** The words alone, and not too many. */
+function shortMail({ html: _, attachments: __, text, ...mail }: MailComposerOptions): MailComposerOptions {
+  const said = shortened(String(text), shortTextCharactersMax)
+  return { ...mail, text: `${said}\n\n(Shortened, because the mail server did not take the whole mail.)\n` }
 }
 
 /** Some took it. Those who may yet take it are tried again, those who never will are named. */
@@ -71,14 +92,29 @@ function outcomeOf(rejected: readonly string[], errors: readonly NodemailerError
 
 function failureOf(error: NodemailerError, signal: AbortSignal): Delivery {
   if (signal.aborted) return { outcome: 'failed', detail: 'no answer in time', unreachable: true }
-  const detail = words(error.response ?? error.message)
-  const judged = error.code === 'EENVELOPE' || error.code === 'EMESSAGE'
+  const detail = words(saidAt(error))
+  const isJudged = error.code === 'EENVELOPE' || error.code === 'EMESSAGE'
+  if (!isJudged)
+    return { outcome: 'failed', detail, unreachable: true, ...(needsMending(error) && { needsMending: true }) }
   const all = error.rejectedErrors ?? []
   const forGood = all.length > 0 ? all.every(isForGood) : isForGood(error)
-  if (judged && forGood) return { outcome: 'refused', detail }
+  if (forGood) return { outcome: 'refused', detail }
   const remaining = all.filter((one) => !isForGood(one)).flatMap(({ recipient }) => recipient ?? [])
   const some = remaining.length > 0 && remaining.length < all.length
-  return { outcome: 'failed', detail, unreachable: !judged, ...(some && { remaining }) }
+  return { outcome: 'failed', detail, unreachable: false, ...(some && { remaining }) }
+}
+
+/** `RCPT TO: 550 no such user`: where in the conversation, and what was said there. */
+function saidAt({ command = '', response, message }: NodemailerError): string {
+  if (!response) return message
+  return `${command === 'CONN' ? 'greeting' : command.split(' ')[0] === 'AUTH' ? 'AUTH' : command || 'answer'}: ${response}`
+}
+
+/** A wrong password, a certificate that is not trusted, encryption that is not to be had: tries alone mend none. */
+function needsMending({ code, responseCode = 0, message }: NodemailerError): boolean {
+  const isForNow = responseCode >= 400 && responseCode < 500
+  if (code === 'EAUTH' || code === 'ETLS') return !isForNow
+  return code === 'ESOCKET' && /certificate|altname/i.test(message)
 }
 
 /** 5yz is for good; but 552 (mailbox full) passes, and 503 is about the session. */
@@ -112,7 +148,7 @@ async function mailOf(notification: Notification, config: EmailReceiver, options
       'X-Tocsin-Delivery': key,
       'X-Tocsin-Kind': kind,
       'X-Tocsin-Level': level,
-      'X-Tocsin-Rule': oneLine(rule),
+      'X-Tocsin-Rule': shortened(oneLine(rule), 200),
       'X-Tocsin-Alert': shortened(oneLine(alerts.map(({ fingerprint }) => fingerprint).join(' ')), 500),
     },
     // Nothing in a mail comes from a file or another server, whatever its text says.

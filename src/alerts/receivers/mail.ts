@@ -34,10 +34,10 @@ export function plainMail({ kind, rule, level, alerts, moreCount }: Notification
   }
 }
 
-function asText({ status, title, say, lines, members, path }: Wording): string {
+function asText({ status, title, value, say, lines, members, path }: Wording): string {
   const width = Math.max(...lines.map(({ label }) => label.length))
   const blocks = [
-    `${status} · ${title}`,
+    `${status} · ${title}${value && ` · ${value}`}`,
     say,
     members.join('\n'),
     lines

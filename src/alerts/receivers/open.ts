@@ -32,7 +32,8 @@ export function openChannel(config: ReceiverConfig, options: ReceiverOptions): C
   const { giveUpAfter: giveUpMs = options.giveUpMs, fallback } = config
   const common = { giveUpMs, ...(fallback !== undefined && { fallback }) }
   if ('email' in config) {
-    return { ...common, receiver: openEmail(config.email, options), timeoutMs: mailTimeoutMs }
+    const { timeout: timeoutMs = mailTimeoutMs } = config.email
+    return { ...common, receiver: openEmail(config.email, options), timeoutMs }
   }
   return { ...common, receiver: openWebhook(config.webhook, options), timeoutMs: config.webhook.timeout }
 }

@@ -21,11 +21,15 @@ export type Delivery = Tried & { templateProblem?: string }
 type Tried =
   /** `complaint`: it was taken, but something is to be mended, such as an address that was refused. */
   | { outcome: 'delivered'; detail: string; complaint?: string }
-  /** Worth another try, not before `retryAfterMs` from now; `unreachable` when it never got to judge the message. */
+  /**
+   * Worth another try, not before `retryAfterMs` from now; `unreachable` when it never got to judge the message.
+   * `needsMending`: no try will do before a person has changed something, such as a password, so a fallback need not wait.
+   */
   | {
       outcome: 'failed'
       detail: string
       unreachable: boolean
+      needsMending?: boolean
       retryAfterMs?: number
       remaining?: readonly string[]
     }
@@ -34,6 +38,9 @@ type Tried =
 
 export const detailCharactersMax = 300
 
+/** At most so many UTF-16 units, never half a character, with `…` for what is left out. */
 export function shortened(text: string, charactersMax: number): string {
-  return text.length <= charactersMax ? text : `${text.slice(0, charactersMax - 1).trimEnd()}…`
+  if (text.length <= charactersMax) return text
+  const cut = text.slice(0, charactersMax - 1).replace(/[\ud800-\udbff]$/, '')
+  return `${cut.trimEnd()}…`
 }

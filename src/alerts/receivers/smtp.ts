@@ -5,15 +5,16 @@
  * greeted and logged in: greetings are slow on purpose (against spammers), and a page should not wait for one. It is
  * renewed before the server would end it for idling. To other servers nothing is kept: firewalls forget idle
  * connections without a word. Where a kept connection turns out to be gone before any of the message was read, the
- * message leaves over a new one at once. STARTTLS is used where offered; certificates are checked, except on this
- * machine itself.
+ * message leaves over a new one at once. STARTTLS is used where offered, and demanded where a password would
+ * otherwise travel in the open; certificates are checked, except on this machine itself.
  */
 import net from 'node:net'
 import { Readable } from 'node:stream'
 import type { NodemailerError, SMTPEnvelope } from 'nodemailer'
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
 import type { Subscription } from 'rxjs'
-import type { Clock } from '../../runtime/clock.ts'
+import { type Clock, sleep } from '../../runtime/clock.ts'
+import type { EmailReceiver } from '../../runtime/config.ts'
 
 export interface Sent {
   rejected: readonly string[]
@@ -22,6 +23,8 @@ export interface Sent {
 }
 
 const connectTimeoutMs = 10_000
+/** A mail waits so long for the connection that is being made ready, then it takes one of its own. */
+const readyWaitMsMax = 2_000
 /** Longer than a connection is kept ready; a try is limited by its signal. */
 const silenceTimeoutMs = 5 * 60_000
 const idleMs = 20_000
@@ -44,13 +47,14 @@ export class SmtpConnections {
   readonly #idle: Kept[] = []
   readonly #all = new Set<SMTPConnection>()
   #readying: Promise<void> | undefined
+  #readyAbort = new AbortController()
   #pauseMs = 0
   #timer: Subscription | undefined
   #closed = false
   #problem: string | undefined
 
-  constructor(url: string, clock: Clock) {
-    this.#server = serverOf(url)
+  constructor({ smtp, tls }: Pick<EmailReceiver, 'smtp' | 'tls'>, clock: Clock) {
+    this.#server = serverOf(smtp, tls)
     this.#clock = clock
     if (this.#server.isHere) void this.#makeReady()
   }
@@ -62,8 +66,7 @@ export class SmtpConnections {
 
   /** Rejects with nodemailer's error. */
   async send(envelope: SMTPEnvelope, message: Buffer, signal: AbortSignal): Promise<Sent> {
-    if (this.#idle.length === 0) await Promise.race([this.#readying, aborted(signal)])
-    signal.throwIfAborted()
+    await this.#waitForReady(signal)
     const kept = this.#idle.pop()
     if (kept) {
       kept.idle.unsubscribe()
@@ -79,8 +82,20 @@ export class SmtpConnections {
     return this.#sendOver(opened, envelope, Readable.from([message]), signal)
   }
 
+  /** A ready connection that is about to be there is worth waiting for; one that is stuck is let go. */
+  async #waitForReady(signal: AbortSignal): Promise<void> {
+    if (this.#idle.length > 0 || this.#readying === undefined) return
+    const patience = new AbortController()
+    const isLate = sleep(readyWaitMsMax, this.#clock, patience.signal).then(() => true)
+    const isStuck = await Promise.race([this.#readying, isLate, aborted(signal).then(() => true)])
+    patience.abort()
+    if (isStuck) this.#readyAbort.abort()
+    signal.throwIfAborted()
+  }
+
   close(): void {
     this.#closed = true
+    this.#readyAbort.abort()
     this.#timer?.unsubscribe()
     for (const { connection, idle } of this.#idle.splice(0)) {
       idle.unsubscribe()
@@ -126,19 +141,21 @@ export class SmtpConnections {
   #makeReady(): Promise<void> {
     if (this.#closed || this.#idle.length > 0) return Promise.resolve()
     this.#timer?.unsubscribe()
-    this.#readying ??= this.#openReady().finally(() => {
+    if (this.#readying) return this.#readying
+    this.#readyAbort = new AbortController()
+    this.#readying = this.#openReady(this.#readyAbort.signal).finally(() => {
       this.#readying = undefined
     })
     return this.#readying
   }
 
-  async #openReady(): Promise<void> {
+  async #openReady(signal: AbortSignal): Promise<void> {
     try {
-      const connection = await this.#open(new AbortController().signal)
+      const connection = await this.#open(signal)
       this.#problem = undefined
       this.#keep(connection, this.#clock.now())
     } catch (error) {
-      this.#problem = (error as Error).message
+      this.#problem = signal.aborted ? 'it does not greet in time' : (error as Error).message
       this.#readyLater()
     }
   }
@@ -171,7 +188,7 @@ export class SmtpConnections {
       connection.connect((error) => {
         if (error) failed(error)
         else if (!auth) resolve()
-        else if (!connection.allowsAuth) failed(new Error('the mail server does not offer to log in'))
+        else if (!connection.allowsAuth) failed(noLogin())
         else connection.login({ credentials: auth }, (refused) => (refused ? failed(refused) : resolve()))
       })
     })
@@ -204,6 +221,10 @@ function isHangUp({ code, responseCode }: NodemailerError): boolean {
   return responseCode === 421 || (responseCode === undefined && code !== 'EENVELOPE')
 }
 
+function noLogin(): Error {
+  return Object.assign(new Error('the mail server does not offer to log in'), { code: 'EAUTH' })
+}
+
 function hangUp({ host, port }: Server['options']): Error {
   return Object.assign(new Error(`the mail server ${host}:${port} hung up`), { code: 'ECONNECTION' })
 }
@@ -215,20 +236,22 @@ interface Server {
   auth: { user: string; pass: string } | undefined
 }
 
-function serverOf(smtp: string): Server {
+function serverOf(smtp: string, tls: EmailReceiver['tls']): Server {
   const url = new URL(smtp)
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const isHere = host === 'localhost' || host === '::1' || /^127\./.test(host)
   const [user, pass] = [url.username, url.password].map(decodeURIComponent) as [string, string]
-  return { isHere, options: optionsOf(url, host, isHere), auth: user ? { user, pass } : undefined }
+  const isTlsRequired = tls === undefined ? user !== '' && !isHere : tls === 'required'
+  return { isHere, options: optionsOf(url, host, isHere, isTlsRequired), auth: user ? { user, pass } : undefined }
 }
 
-function optionsOf({ protocol, port }: URL, host: string, isHere: boolean) {
+function optionsOf({ protocol, port }: URL, host: string, isHere: boolean, requireTLS: boolean) {
   const secure = protocol === 'smtps:'
   return {
     host,
     port: Number(port) || (secure ? 465 : 25),
     secure,
+    requireTLS: requireTLS && !secure,
     tls: { rejectUnauthorized: !isHere },
     greetingTimeout: connectTimeoutMs,
     connectionTimeout: connectTimeoutMs,

@@ -9,8 +9,9 @@
  *     X-Tocsin-Signature                    sha256=<hex HMAC-SHA-256 over `<timestamp>.<body>`, with the secret>
  *
  * To verify: compute the HMAC over the timestamp header, a dot and the body's bytes as they came, compare in constant
- * time, and refuse timestamps older than some minutes. 2xx is taken as delivered; 408, 429 (Retry-After is honoured),
+ * time, and refuse timestamps older than some minutes. 2xx is taken as delivered; 408, 425, 429 (Retry-After is honoured),
  * 5xx and whatever the network does are tried again; every other answer is a refusal. Redirects are not followed.
+ * After a 413 the same is sent again at once, shortened.
  */
 import { createHmac } from 'node:crypto'
 import http from 'node:http'
@@ -18,9 +19,11 @@ import https from 'node:https'
 import { type Clock, formatIso } from '../../runtime/clock.ts'
 import type { WebhookReceiver } from '../../runtime/config.ts'
 import { strikeSecrets } from '../../runtime/secrets.ts'
+import type { Stats } from '../../runtime/stats.ts'
 import type { Notification, NotificationKind, ToldAlert } from '../notification.ts'
 import { alertmanagerBody } from './alertmanager.ts'
 import { type Delivery, detailCharactersMax, type Receiver, shortened } from './receiver.ts'
+import { type Bounds, fullBounds, shortBounds, shortenedNotification } from './shorten.ts'
 import { consoleLink, oneLine, wording } from './wording.ts'
 
 export interface WebhookBody {
@@ -68,6 +71,7 @@ export interface WebhookOptions {
   clock: Clock
   consoleUrl: string
   connectionsMax: number
+  stats?: Stats
 }
 
 const answerBytesMax = 4096
@@ -79,16 +83,41 @@ export function openWebhook(config: WebhookReceiver, options: WebhookOptions): R
   return {
     send: async (notification, signal) => {
       const sendMs = options.clock.now()
-      const written =
-        config.format === 'alertmanager'
-          ? alertmanagerBody(notification, options.consoleUrl)
-          : webhookBody(notification, options.consoleUrl, sendMs)
-      const body = Buffer.from(JSON.stringify(written))
-      const headers = { ...headersOf(notification), ...signature(body, config.secret, sendMs) }
-      return post(config.url, { agent, headers, body, signal })
+      const attempt = (bounds: Bounds) => {
+        const body = written(notification, bounds, { config, consoleUrl: options.consoleUrl, sendMs })
+        const headers = { ...headersOf(notification), ...signature(body, config.secret, sendMs) }
+        return post(config.url, { agent, headers, body, signal, clock: options.clock })
+      }
+      const first = await attempt(fullBounds)
+      if (!isTooLarge(first) || signal.aborted) return first
+      options.stats?.count('shortened_total')
+      return attempt(shortBounds)
     },
     close: () => agent.destroy(),
   }
+}
+
+/** Beyond this the body is shortened before anybody refuses it. */
+export const bodyBytesMax = 512 * 1024
+
+interface Writing {
+  config: WebhookReceiver
+  consoleUrl: string
+  sendMs: number
+}
+
+/** The body's bytes within the bounds; where they are still too many, within the short ones. */
+function written(notification: Notification, bounds: Bounds, writing: Writing): Buffer {
+  const { config, consoleUrl, sendMs } = writing
+  const short = shortenedNotification(notification, bounds)
+  const body =
+    config.format === 'alertmanager' ? alertmanagerBody(short, consoleUrl) : webhookBody(short, consoleUrl, sendMs)
+  const bytes = Buffer.from(JSON.stringify(body))
+  return bytes.length > bodyBytesMax && bounds !== shortBounds ? written(notification, shortBounds, writing) : bytes
+}
+
+function isTooLarge(delivery: Delivery): boolean {
+  return delivery.outcome === 'refused' && delivery.detail.startsWith('HTTP 413')
 }
 
 export function webhookBody(notification: Notification, consoleUrl: string, sendMs: number): WebhookBody {
@@ -151,33 +180,38 @@ interface Post {
   headers: Record<string, string>
   body: Buffer
   signal: AbortSignal
+  clock: Clock
 }
 
 /** One POST; once more, at once, when a kept connection turns out to be gone before anything was answered. */
-function post(url: string, { agent, headers, body, signal }: Post, isSecond = false): Promise<Delivery> {
+function post(url: string, given: Post, isSecond = false): Promise<Delivery> {
+  const { agent, headers, body, signal, clock } = given
   return new Promise((resolve) => {
     const { request } = url.startsWith('https:') ? https : http
     const length = { 'content-length': String(body.length) }
     const asked = request(url, { method: 'POST', agent, headers: { ...headers, ...length }, signal })
-    asked.once('response', (response) => resolve(read(response)))
+    asked.once('response', (response) => resolve(read(response, clock)))
     asked.once('error', (error: NodeJS.ErrnoException) => {
       const wasKept = asked.reusedSocket && error.code === 'ECONNRESET' && !isSecond && !signal.aborted
-      if (wasKept) return resolve(post(url, { agent, headers, body, signal }, true))
+      if (wasKept) return resolve(post(url, given, true))
       const detail = signal.aborted ? 'no answer in time' : words(error.message || String(error.code))
-      resolve({ outcome: 'failed', detail, unreachable: true })
+      const needsMending = !signal.aborted && /certificate|altname/i.test(error.message)
+      resolve({ outcome: 'failed', detail, unreachable: true, ...(needsMending && { needsMending }) })
     })
     asked.end(body)
   })
 }
 
 /** The status decides; of the answer's text the beginning is kept for people. */
-async function read(response: http.IncomingMessage): Promise<Delivery> {
+async function read(response: http.IncomingMessage, clock: Clock): Promise<Delivery> {
   const { statusCode = 0, headers } = response
   const text = await beginning(response)
-  const detail = words(`HTTP ${statusCode}${text ? `: ${text}` : ''}`)
+  const elsewhere =
+    statusCode >= 300 && statusCode < 400 && headers.location ? ` to ${headers.location}, not followed` : ''
+  const detail = words(`HTTP ${statusCode}${elsewhere}${text ? `: ${text}` : ''}`)
   if (statusCode >= 200 && statusCode < 300) return { outcome: 'delivered', detail }
-  if (statusCode !== 408 && statusCode !== 429 && statusCode < 500) return { outcome: 'refused', detail }
-  const retryAfterMs = retryAfter(headers['retry-after'])
+  if (statusCode < 500 && !statusesToRetry.includes(statusCode)) return { outcome: 'refused', detail }
+  const retryAfterMs = retryAfter(headers['retry-after'], clock.now())
   return { outcome: 'failed', detail, unreachable: false, ...(retryAfterMs !== undefined && { retryAfterMs }) }
 }
 
@@ -194,9 +228,15 @@ async function beginning(response: http.IncomingMessage): Promise<string> {
   return text.slice(0, answerBytesMax)
 }
 
-/** Seconds; a date is not worth a clock comparison and counts as not said. */
-function retryAfter(header: string | undefined): number | undefined {
-  return header !== undefined && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : undefined
+/** Request timeout, too early, too many requests: the same may be taken later. */
+const statusesToRetry: readonly number[] = [408, 425, 429]
+
+/** Seconds, or a date of HTTP; undefined for anything else and for what is past. */
+function retryAfter(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined) return undefined
+  if (/^\d{1,6}$/.test(header)) return Number(header) * 1000
+  const waitMs = Date.parse(header) - nowMs
+  return waitMs > 0 ? waitMs : undefined
 }
 
 function words(text: string): string {

@@ -31,6 +31,8 @@ export interface Wording {
   tone: BadLevel | 'ok' | 'gone'
   /** Rule, and group where there is one. */
   title: string
+  /** The compared value; '' where there is none, at an end, and of a summary. */
+  value: string
   /** What the rule says, or its reason. */
   say: string
   lines: Line[]
@@ -43,32 +45,35 @@ export interface Wording {
 }
 
 export const trendLabel = 'Trend'
-const subjectCharactersMax = 150
+export const subjectCharactersMax = 150
+const nameCharactersMax = 50
+const linkCharactersMax = 2_000
+const titleCharactersMax = 300
 const textCharactersMax = 2_000
-const membersShownMax = 100
+export const membersShownMax = 100
 
 export function wording(notification: Notification, context: WordingContext): Wording {
   const [alert] = notification.alerts as [ToldAlert, ...ToldAlert[]]
   const isSummary = notification.alerts.length > 1
   const status = statusOf(notification, context)
-  const group = alert.groupKey === 'all' ? '' : alert.groupKey
   return {
     subject: shortened(oneLine(subjectOf(notification, alert, status)), subjectCharactersMax),
     status,
     tone: toneOf(notification),
-    title: isMixed(notification)
-      ? `Summary · ${countOf(notification)} alerts`
-      : isSummary
-        ? `${notification.rule} · ${countOf(notification)} groups`
-        : group
-          ? `${alert.rule} · ${group}`
-          : alert.rule,
+    title: shortened(titleOf(notification, alert), titleCharactersMax),
+    value: isSummary || isEnd(notification) || notification.kind === 'notice' ? '' : valueText(alert),
     say: isSummary ? '' : sayOf(alert),
     ...(!isSummary && graphOf(alert)),
     lines: isSummary ? summaryLines(notification, alert, context) : lines(notification, alert, context),
     members: isSummary ? memberLines(notification) : [],
     path: hopPath(notification, context.sendMs),
   }
+}
+
+function titleOf(notification: Notification, { rule, groupKey }: ToldAlert): string {
+  if (isMixed(notification)) return `Summary · ${countOf(notification)} alerts`
+  if (notification.alerts.length > 1) return `${notification.rule} · ${countOf(notification)} groups`
+  return groupKey === 'all' ? rule : `${rule} · ${groupKey}`
 }
 
 function subjectOf(notification: Notification, alert: ToldAlert, status: string): string {
@@ -115,13 +120,24 @@ function subject(notification: Notification, alert: ToldAlert, status: string): 
     sayOf(alert)
       .split('\n')[0]
       ?.replace(/[.\s]+$/, '') ?? ''
-  const rest = ` · ${alert.rule}`
-  if (isEnd(notification)) return `${word}${alert.groupKey === 'all' ? '' : ` ${alert.groupKey}`}${aside}${rest}`
+  // Each has its share, so that a long one leaves room for the others.
+  const rest = ` · ${shortened(alert.rule, nameCharactersMax)}`
+  const key = shortened(alert.groupKey, nameCharactersMax)
+  if (isEnd(notification)) return `${word}${key === 'all' ? '' : ` ${key}`}${aside}${rest}`
   // Many a `say` begins with its group; once is enough on a phone.
-  const isNamed = alert.groupKey === 'all' || (aside === '' && startsWithWord(said, alert.groupKey))
-  const group = isNamed ? '' : ` ${alert.groupKey}`
-  const colon = isNamed && aside === '' && alert.groupKey !== 'all' ? '' : ':'
-  return `${shortened(`${word}${group}${aside}${colon} ${said}`, Math.max(40, subjectCharactersMax - rest.length))}${rest}`
+  const isNamed = key === 'all' || (aside === '' && startsWithWord(said, key))
+  const group = isNamed ? '' : ` ${key}`
+  const colon = isNamed && aside === '' && key !== 'all' ? '' : ':'
+  const value = valueText(alert)
+  const figure = value === '' || said.includes(value) ? '' : ` (${value})`
+  const room = subjectCharactersMax - rest.length - figure.length
+  return `${shortened(`${word}${group}${aside}${colon} ${said}`, room)}${figure}${rest}`
+}
+
+/** What was compared, as the engine wrote it; '' where nothing was. */
+function valueText({ comparison, values }: ToldAlert): string {
+  const compared = comparison && values.find(({ name }) => name === comparison.expression)
+  return shortened(oneLine(compared?.text ?? ''), 20)
 }
 
 function asideOf(notification: Notification, more: string): string {
@@ -138,7 +154,8 @@ function summarySubject(notification: Notification): string {
   const still = notification.kind === 'reminder' ? ' still' : ''
   const names = notification.alerts.slice(0, 5).map(({ groupKey }) => groupKey)
   const more = countOf(notification) > names.length ? ', …' : ''
-  return `${word} ${countOf(notification)} groups${still}: ${notification.rule} (${names.join(', ')}${more})`
+  const rule = shortened(notification.rule, nameCharactersMax)
+  return `${word} ${countOf(notification)} groups${still}: ${rule} (${names.join(', ')}${more})`
 }
 
 function mixedSubject(notification: Notification): string {
@@ -279,11 +296,15 @@ function insteadOfText(insteadOf: Notification['insteadOf'] = []): string {
 
 /** Only web addresses become links; anything else stays text. */
 function linkLine(label: string, text: string): Line {
-  return /^https?:\/\/[^\s<>"]+$/i.test(text) ? { label, text, href: text } : { label, text }
+  const isLink = text.length <= linkCharactersMax && /^https?:\/\/[^\s<>"]+$/i.test(text)
+  return isLink ? { label, text, href: text } : { label, text }
 }
 
+/** To the rule's page, with the group; names that are too long for an address are left out of it. */
 export function consoleLink({ rule, groupKey }: Pick<ToldAlert, 'rule' | 'groupKey'>, consoleUrl: string): string {
-  return `${consoleUrl}/rules/${encodeURIComponent(rule)}?group=${encodeURIComponent(groupKey)}`
+  const ofRule = `${consoleUrl}/rules/${encodeURIComponent(rule.toWellFormed())}`
+  const ofGroup = `${ofRule}?group=${encodeURIComponent(groupKey.toWellFormed())}`
+  return [ofGroup, ofRule].find((address) => address.length <= linkCharactersMax) ?? `${consoleUrl}/`
 }
 
 /** `packet 13:05:08.210 UTC → flush +290 ms → rule +302 ms → send +306 ms`; each hop in ms since the packet. */
