@@ -8,7 +8,6 @@ import {
   isMap,
   isScalar,
   isSeq,
-  LineCounter,
   type Node,
   type Pair,
   parseDocument,
@@ -28,11 +27,12 @@ export interface LocatedText {
 }
 
 const tears =
-  /^(Unexpected |Not a YAML token|Tabs are not allowed|All mapping items must start|Missing , or : between flow|Implicit map keys need|Flow map|Flow sequence|Implicit keys need)/
+  /^(Unexpected |Not a YAML token|Tabs are not allowed|All mapping items must start|Missing , or : between flow|Implicit map keys need|Flow map|Flow sequence|Implicit keys|Block collections are|A block sequence may|Sequence item without|All sequence items)/
 const tornMessage = 'this cannot be read as YAML from here on'
 const quotesHelp =
   'inside { } and [ ] a text with braces, brackets or commas needs quotes, as does one that begins with them'
 
+const listHelp = 'the items of a list begin with "- " in the same column, further to the right than its key'
 const flowHelp = 'inside { } a comma ends a text: put a text with commas in quotes'
 
 /** One file under examination; collects its problems. */
@@ -40,15 +40,16 @@ export class SourceFile {
   readonly path: string
   readonly text: string
   readonly problems: RuleProblem[] = []
-  readonly #lines = new LineCounter()
+  /** Offsets at which lines begin; counted here, since YAML that is torn is counted wrong elsewhere. */
+  readonly #lineStarts: readonly number[]
   readonly #document: Document
   #isTorn = false
 
   constructor(path: string, text: string) {
     this.path = path
     this.text = text
+    this.#lineStarts = [0, ...Array.from(text.matchAll(/\n/g), ({ index }) => index + 1)]
     this.#document = parseDocument(text, {
-      lineCounter: this.#lines,
       version: '1.2',
       merge: false,
       prettyErrors: false,
@@ -60,7 +61,7 @@ export class SourceFile {
   /** Where YAML loses its way, only the first place is told: what follows is the same mistake again and again. */
   #reportYaml(message: string, at: number): void {
     const isTear = tears.test(message)
-    const line = this.#lines.linePos(at).line
+    const line = this.#placeOf(at).line
     const isTold = this.problems.some((other) => other.line === line)
     if (!(isTear && (this.#isTorn || isTold))) {
       const lineStart = this.text.lastIndexOf('\n', at - 1) + 1
@@ -91,8 +92,8 @@ export class SourceFile {
     severity?: 'error' | 'warning'
   }): void {
     // In a torn file keys and values stand where nobody wrote them.
-    if (this.#isTorn && (what.code === 'file' || / no such key as /.test(what.message))) return
-    const { line, col } = this.#lines.linePos(Math.min(what.at, this.text.length))
+    if (this.#isTorn && (what.code === 'file' || / no such key as | is not declared/.test(what.message))) return
+    const { line, col } = this.#placeOf(Math.min(what.at, this.text.length))
     // What YAML itself cannot read is told once, not again as a text that is none.
     const isKnown = this.problems.some(
       (other) =>
@@ -115,6 +116,16 @@ export class SourceFile {
     })
   }
 
+  #placeOf(at: number): { line: number; col: number } {
+    let [low, high] = [0, this.#lineStarts.length - 1]
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if ((this.#lineStarts[middle] as number) <= at) low = middle
+      else high = middle - 1
+    }
+    return { line: low + 1, col: at - (this.#lineStarts[low] as number) + 1 }
+  }
+
   /** Reports a problem of a whole node. */
   reportNode(node: unknown, message: string, help?: string, code: RuleProblemCode = 'file'): void {
     const range = (node as Node | undefined)?.range
@@ -123,7 +134,7 @@ export class SourceFile {
   }
 
   lineOf(node: unknown): number {
-    return this.#lines.linePos((node as Node | undefined)?.range?.[0] ?? 0).line
+    return this.#placeOf((node as Node | undefined)?.range?.[0] ?? 0).line
   }
 }
 
@@ -257,24 +268,32 @@ function escapeLength(source: string, at: number): number {
   return kind === 'x' ? 4 : kind === 'u' ? 6 : kind === 'U' ? 10 : 2
 }
 
-/** What YAML says, in the words of someone who wrote a rule; `before` is what stands in the line before the place. */
+/** What YAML says, in the words of someone who wrote a rule. */
+const yamlWords: readonly (readonly [begins: string, message: string, help?: string])[] = [
+  ['Map keys must be unique', 'this key stands twice in the same mapping'],
+  ['Nested mappings are not allowed', '": " may not stand inside a plain text; put the whole text in quotes'],
+  ['Tabs are not allowed', 'a tab cannot indent', 'indent with spaces'],
+  [
+    'All mapping items must start',
+    'this begins in another column than its neighbours',
+    'what belongs together begins in the same column; what belongs to a key stands further to the right',
+  ],
+  ['Missing closing', 'this quote is never closed', 'a text in quotes ends with the same quote'],
+  ['Plain value cannot start', 'a text cannot begin with this sign', 'put the whole text in quotes'],
+  ['Alias cannot be', 'a text cannot begin with *', 'put the whole text in quotes'],
+  ['Anchor cannot be', 'a text cannot begin with &', 'put the whole text in quotes'],
+  ['Source contains multiple documents', 'a file is one document, and this begins another', 'leave out --- and ...'],
+  ['A block sequence may', 'a list cannot begin here', listHelp],
+  ['Sequence item without', 'an item of a list begins with "- "', listHelp],
+  ['All sequence items', 'this begins in another column than its neighbours', listHelp],
+  ['Block collections are', 'a { or [ before this is not closed', quotesHelp],
+]
+
+/** `before` is what stands in the line before the place. */
 function plainYamlError(text: string, before: string): { message: string; help?: string } {
   const message = text.replace(/\n[\s\S]*$/, '')
-  if (message.startsWith('Map keys must be unique')) return { message: 'this key stands twice in the same mapping' }
-  if (message.startsWith('Nested mappings are not allowed')) {
-    return { message: '": " may not stand inside a plain text; put the whole text in quotes' }
-  }
-  if (message.startsWith('Tabs are not allowed')) return { message: 'a tab cannot indent', help: 'indent with spaces' }
-  if (message.startsWith('All mapping items must start')) {
-    const help = 'what belongs together begins in the same column; what belongs to a key stands further to the right'
-    return { message: 'this begins in another column than its neighbours', help }
-  }
-  if (message.startsWith('Missing closing')) {
-    return {
-      message: 'this quote is never closed',
-      help: 'a text in quotes ends with the same quote',
-    }
-  }
+  const [, words, help] = yamlWords.find(([begins]) => message.startsWith(begins)) ?? []
+  if (words !== undefined) return { message: words, ...(help !== undefined && { help }) }
   if (tears.test(message)) return { message: tornMessage, ...(/[{[]/.test(before) && { help: quotesHelp }) }
   return { message }
 }
