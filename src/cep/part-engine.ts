@@ -12,7 +12,9 @@ import { Situation } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
 import { Engine } from './engine.ts'
 import { timeOf } from './log-time.ts'
+import { lookBack } from './look-back.ts'
 import { beginning } from './part-begin.ts'
+import { inTurns, logHistory, Minutes } from './part-history.ts'
 import { firingAt, toldUntil } from './part-resume.ts'
 import { rulesForRunning } from './part-rules.ts'
 import { Snapshots } from './part-snapshots.ts'
@@ -39,7 +41,10 @@ export class EngineAtLog {
   #reader: Reader | undefined
   #opening: Promise<void> | undefined
   #last: { offset: number; id: string } | undefined
+  #minutes = new Minutes()
   #isAnotherLog = false
+  /** Rules that were edited are seeing the past again; the state is not whole until they have. */
+  #looksBack = false
   /** A part of the log is gone before the next entry. */
   #isInterrupted = false
 
@@ -94,9 +99,10 @@ export class EngineAtLog {
 
   /** Takes a snapshot; resolves when it is on disk, or cannot be. */
   async keepNow(): Promise<void> {
-    if (!this.#engine || !this.#last || this.#isInterrupted) return
+    if (!this.#engine || !this.#last || this.#isInterrupted || this.#looksBack) return
     const engine = this.#engine.save()
-    await this.#snapshots.take({ ...this.#last, engine, waiting: this.#with.waiting() })
+    const minutes = this.#minutes.marks
+    await this.#snapshots.take({ ...this.#last, engine, minutes, waiting: this.#with.waiting() })
   }
 
   async #open(): Promise<void> {
@@ -107,6 +113,8 @@ export class EngineAtLog {
     this.#isAnotherLog = begun.isAnotherLog
     if (snapshot) {
       this.#last = { offset: snapshot.offset, id: snapshot.id }
+      this.#minutes = new Minutes(snapshot.minutes)
+      await this.#lookBack(snapshot.offset + 1)
       log.info(`the engine goes on from its snapshot, behind entry ${snapshot.offset} of the log`)
     }
     this.#with.begun(this.status().rulesHash, snapshot?.waiting ?? [])
@@ -136,7 +144,28 @@ export class EngineAtLog {
 
   #apply(entry: LogEntry): Promise<void> | void {
     this.#last = { offset: entry.offset, id: entry.id }
-    return this.#with.handle(entry)
+    this.#minutes.note(entry)
+    const handled = this.#with.handle(entry)
+    if (entry.kind !== 'rules') return handled
+    return this.#lookBack(entry.offset).then(() => handled)
+  }
+
+  /** Lets rules that were edited see again what the log says before `end`; nothing else is evaluated meanwhile. */
+  async #lookBack(end: number): Promise<void> {
+    const { context, stats } = this.#with
+    const { bus, clock, log } = context
+    if (!this.#engine) return
+    this.#looksBack = true
+    const startedMs = clock.now()
+    try {
+      const entries = await lookBack(this.#engine, inTurns(logHistory(bus, this.#minutes, end), clock), end)
+      stats.set('look_back_ms', clock.now() - startedMs)
+      if (entries > 0) log.info(`edited rules saw ${entries} entries again in ${clock.now() - startedMs} ms`)
+    } catch (error) {
+      stats.count('engine_errors_total')
+      log.warn(`edited rules begin without their past: ${(error as Error).message}`)
+    }
+    this.#looksBack = false
   }
 
   /** Without a snapshot: the log's beginning may be gone, and with it the rules that ran then and what was firing. */

@@ -28,6 +28,7 @@ export interface Looked {
 }
 
 const nodataMs = 300_000
+const calm = { level: 'ok', isHidden: false, troubleMs: 0 } as const
 const nobody: IsRetired = () => false
 
 export class RuleRun extends RuleWords implements StateBoard {
@@ -132,6 +133,27 @@ export class RuleRun extends RuleWords implements StateBoard {
     this.recent.restore(saved.recent)
   }
 
+  /**
+   * After looking back: windows and pending timers stay as they are, levels become those that the rule's former version
+   * left. A level that the past alone would have raised is not on yet, but may be with the next bucket.
+   */
+  carryOver(carried: readonly CarriedGroup[]): void {
+    this.carried.clear()
+    for (const group of this.compiled.scope.groups.sorted()) this.putLevel(group, calm)
+    for (const each of carried) this.putLevel(this.compiled.scope.add(each.values), each)
+  }
+
+  protected putLevel(group: number, { level, isHidden, troubleMs }: Omit<CarriedGroup, 'values'>): void {
+    if (group < 0) return
+    const state = this.stateOf(group, this.lastBucketMs)
+    this.levels.forEach((run, i) => {
+      const known = state.levels[i] as LevelState
+      const on = level === 'crit' || run.level === level
+      if (known.on !== on) state.levels[i] = on ? { ...newLevelState(), on } : { ...known, on, clearRun: 0 }
+    })
+    Object.assign(state, { level, isHidden, troubleMs })
+  }
+
   /** How long silence lasts before it is nodata: 5 minutes, or as long as a value stands. */
   protected judgeNodata(): void {
     if (this.kindsKnown) return
@@ -154,14 +176,7 @@ export class RuleRun extends RuleWords implements StateBoard {
   /** Puts a group at the level that another engine has told for a later bucket than we closed. */
   adopt({ values, level, isHidden, troubleMs, bucketMs }: ToldGroup): void {
     if (bucketMs <= this.lastBucketMs) return
-    const group = this.compiled.scope.add(values)
-    if (group < 0) return
-    const state = this.stateOf(group, this.lastBucketMs)
-    this.levels.forEach((run, i) => {
-      const on = level === 'crit' || run.level === level
-      if (state.levels[i]?.on !== on) state.levels[i] = { ...newLevelState(), on }
-    })
-    Object.assign(state, { level, isHidden, troubleMs })
+    this.putLevel(this.compiled.scope.add(values), { level, isHidden, troubleMs })
   }
 
   protected kindsKnown = false

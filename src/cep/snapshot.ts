@@ -13,6 +13,7 @@ import zlib from 'node:zlib'
 import { err, ok, type Result } from '../model/result.ts'
 import type { Transition } from '../model/transition.ts'
 import type { SavedEngine } from './engine.ts'
+import type { MinuteMark } from './part-history.ts'
 
 export const snapshotVersion = 2
 const magic = 'TSNP'
@@ -26,6 +27,8 @@ export interface Snapshot {
   /** Its id, by which another log that stands in the place of this one is found out. */
   id: string
   engine: SavedEngine
+  /** Where the last minutes of the log begin. */
+  minutes: readonly MinuteMark[]
   /** Computed, but perhaps not yet published. */
   waiting: readonly Transition[]
 }

@@ -233,6 +233,20 @@ export class Sources {
     for (const known of this.#names) known.isCut = true
   }
 
+  /** Knows the same names and sets by the same numbers, and nothing else: for an engine that looks back. */
+  sibling(): Sources {
+    const sibling = new Sources()
+    for (const { name } of this.#names) sibling.indexOf(name)
+    for (const names of this.#sets.slice(1)) sibling.#intern(names)
+    return sibling
+  }
+
+  /** Takes over the numbers that a sibling has given since. */
+  adopt(sibling: Sources): void {
+    for (const { name } of sibling.#names) this.indexOf(name)
+    for (const names of sibling.#sets) this.#intern(names)
+  }
+
   save() {
     return {
       sources: [...this.#sources.values()],

@@ -115,7 +115,7 @@ export interface StateBoard {
 
 /** Board leaf: states of another rule, of sources, or of the engine's own bounds. */
 export class BoardLeaf extends LeafRun {
-  board: StateBoard | undefined
+  protected board: StateBoard | undefined
   /** 1 where the other rule's condition holds or it fires. */
   early = new Uint8Array(roomMin)
   #facts: Readonly<Record<string, Readonly<Record<string, string>>>> = {}
@@ -127,6 +127,12 @@ export class BoardLeaf extends LeafRun {
 
   override get isInput(): boolean {
     return false
+  }
+
+  /** Reads this board from now on, and all its groups anew where `looksAgain`. */
+  wire(board: StateBoard | undefined, looksAgain: boolean): void {
+    this.board = board
+    if (looksAgain) this.#version = -1
   }
 
   useFacts(facts: Readonly<Record<string, Readonly<Record<string, string>>>>): void {

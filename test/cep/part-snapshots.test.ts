@@ -267,3 +267,14 @@ test('a disk that refuses is told, and rules go on', async () => {
   await expect.poll(() => lines.join('')).toContain('no snapshot of the engine can be written')
   expect((await status()).problem).toContain('no snapshot of the engine can be written')
 })
+
+test('an edited rule has its windows at once, from the log', async () => {
+  await start()
+  await seconds(60, 60, 4)
+  await expect.poll(story).toEqual(['hot crit 21'])
+  fs.writeFileSync(path.join(dir, 'rules', 'all.yaml'), rules.replace('>= 400', '>= 120').replace('> 50', '> 55'))
+  await part?.reload?.(config)
+  await seconds(2, 60, 4)
+  await expect.poll(story).toEqual(['hot crit 21', 'busy warn 61'])
+  expect(lines.join('')).toMatch(/edited rules saw \d+ entries again in \d+ ms/)
+})

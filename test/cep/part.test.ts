@@ -299,7 +299,7 @@ describe('the cep part', () => {
     writeRules('rules:\n  other:\n    every: 1s\n    warn: sum(api.{process}.other) over 3s > 5\n', 'other.yaml')
     await part.reload?.(config)
     await seconds(3, source, { 'api.web.bad': 9, 'api.web.other': 9 })
-    await expect.poll(story).toEqual(['spike/web crit 7', 'other/web warn 10'])
+    await expect.poll(story).toEqual(['spike/web crit 7', 'other/web warn 9'])
   })
 
   it('puts rules on the log only when they differ from those that are there', async () => {

@@ -7,6 +7,7 @@ const snapshot = (): Snapshot => ({
   offset: 7,
   id: 'web1-x:3',
   engine: new Engine({ defaultStepMs: 1000 }).save(),
+  minutes: [],
   waiting: [],
 })
 const sealed = () => sealSnapshot(packSnapshot(snapshot()))

@@ -12,8 +12,8 @@ import { Engine } from '../engine.ts'
 import { type Findings, noFindings, note, type Span } from '../journal/findings.ts'
 import type { Recording } from '../journal/recording.ts'
 import type { LoadedRules } from '../language/load.ts'
+import { lookBackMs } from '../look-back.ts'
 import type { EngineWatch } from '../watch.ts'
-import { lookBackMs } from './look-back.ts'
 
 export const liveStepMs = 1000
 /** Sources with lateness mark their buckets so much later at most. */

@@ -7,7 +7,8 @@
 import type { LogEntry } from '../../model/message.ts'
 import { fingerprint, type Transition } from '../../model/transition.ts'
 import { Engine } from '../engine.ts'
-import type { CheckedRule, LoadedRules, RawTest, RuleProblem } from '../language/load.ts'
+import type { LoadedRules, RawTest, RuleProblem } from '../language/load.ts'
+import { neededRules } from '../needed.ts'
 import { TestLog } from './messages.ts'
 import { type PreparedTest, prepare } from './prepare.ts'
 import { sameTimeline, type Timeline, timelineOf } from './timeline.ts'
@@ -46,7 +47,7 @@ export function runTest(test: RawTest, loaded: LoadedRules, text: string): TestR
 /** All transitions of the asserted rules, and of those they refer to, while the test is played. */
 export function play(test: PreparedTest, loaded: LoadedRules): Transition[] {
   const { stepMs, runMs } = test
-  const rules = { ...loaded, rules: neededRules(test.expected.keys(), loaded) }
+  const rules = { ...loaded, rules: neededRules(test.expected.keys(), loaded.rules) }
   // Where no rule needs the default, only the engine's built-in ones would run at it: not more often than data come.
   const needsDefault = rules.rules.some(({ everyMs }) => everyMs === undefined)
   const defaultStepMs = test.raw.stepMs ?? (needsDefault ? 10_000 : stepMs)
@@ -56,14 +57,6 @@ export function play(test: PreparedTest, loaded: LoadedRules): Transition[] {
   const feed = (entry: LogEntry) => transitions.push(...engine.step(entry))
   for (let atMs = 0; atMs < runMs; atMs += stepMs) log.step().forEach(feed)
   return transitions
-}
-
-function neededRules(asserted: Iterable<string>, loaded: LoadedRules): CheckedRule[] {
-  const needed = new Set(asserted)
-  for (const name of needed) {
-    for (const used of loaded.rules.find((rule) => rule.name === name)?.rulesUsed ?? []) needed.add(used)
-  }
-  return loaded.rules.filter(({ name }) => needed.has(name))
 }
 
 function compare(expected: PreparedTest['expected'], transitions: readonly Transition[]): Mismatch[] {

@@ -56,48 +56,60 @@ export function shuffle<T>(list: readonly T[], chance: Chance): T[] {
   return all
 }
 
-/** One flush as two messages, each with some of the series in any order. */
+/** One flush as two messages, each with some of the series in another order. */
 function halves(entry: Extract<LogEntry, { kind: 'metrics' }>, chance: Chance): LogEntry[] {
-  const { message } = entry
-  const sides = [0, 1].map((side) => ({
-    ...entry,
-    message: picked(message, (count) =>
-      shuffle(
-        Array.from({ length: count }, (_, i) => i).filter((i) => i % 2 === side),
-        chance,
-      ),
-    ),
-  }))
-  return shuffle(sides, chance)
+  const turn = chance.below(2)
+  return [turn, 1 - turn].map((side) => ({ ...entry, message: picked(entry.message, side, chance) }))
 }
 
-function picked(message: MetricsMessage, pick: (count: number) => number[]): MetricsMessage {
+interface Half {
+  names: readonly string[]
+  places: readonly number[]
+}
+
+/** By array of names; the halves of one array are the same arrays each time, as a decoder gives them. */
+const known = new WeakMap<readonly string[], Half[]>()
+
+function halfOf(names: readonly string[], side: number, chance: Chance): Half {
+  let both = known.get(names)
+  if (!both) {
+    const order = shuffle(
+      names.map((_, i) => i),
+      chance,
+    )
+    both = [0, 1].map((half) => {
+      const places = order.filter((i) => i % 2 === half)
+      return { places, names: places.map((i) => names[i] as string) }
+    })
+    known.set(names, both)
+  }
+  return both[side] as Half
+}
+
+function picked(message: MetricsMessage, side: number, chance: Chance): MetricsMessage {
   const { counters, gauges, timers, sets, untyped } = message
-  const of = <T>(list: ArrayLike<T>, places: readonly number[]) => places.map((i) => list[i] as T)
+  const half = (names: readonly string[]) => halfOf(names, side, chance)
+  const of = <T>(list: ArrayLike<T>, { places }: Half) => places.map((i) => list[i] as T)
   const column = (values: typeof gauges) => {
-    const places = pick(values.names.length)
+    const mine = half(values.names)
     const { offsetsMs } = values
     return {
-      names: of(values.names, places),
-      values: Float64Array.from(of(values.values, places)),
-      ...(offsetsMs && { offsetsMs: Float64Array.from(of(offsetsMs, places)) }),
+      names: mine.names,
+      values: Float64Array.from(of(values.values, mine)),
+      ...(offsetsMs && { offsetsMs: Float64Array.from(of(offsetsMs, mine)) }),
     }
   }
-  const [count, timer, set] = [counters.names, timers.names, sets.names].map((names) => pick(names.length)) as [
-    number[],
-    number[],
-    number[],
-  ]
+  const [count, timer, set] = [half(counters.names), half(timers.names), half(sets.names)]
   return {
     ...message,
     counters: {
-      names: of(counters.names, count),
+      names: count.names,
       sums: Float64Array.from(of(counters.sums, count)),
       samples: Float64Array.from(of(counters.samples, count)),
     },
     gauges: column(gauges),
     untyped: column(untyped),
-    timers: { names: of(timers.names, timer), distributions: of(timers.distributions, timer) },
-    sets: { names: of(sets.names, set), members: of(sets.members, set), overflowed: of(sets.overflowed, set) },
+    timers: { names: timer.names, distributions: of(timers.distributions, timer) },
+    sets: { names: set.names, members: of(sets.members, set), overflowed: of(sets.overflowed, set) },
   }
 }

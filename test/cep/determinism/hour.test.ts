@@ -1,12 +1,15 @@
 /** An hour of the example service with faults in it: the same transitions, values and words, whatever happens to its log. */
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Engine } from '../../../src/cep/engine.ts'
 import type { Transition } from '../../../src/model/transition.ts'
 import { redelivered, shuffled, stalled } from './disturb.ts'
 import { Chance, goldenFile, hour, hourStartMs, pagesOf, sorted } from './hour.ts'
 import { run, runWithRestarts } from './log.ts'
+
+// Each test plays an hour, which on a busy machine takes its time.
+vi.setConfig({ testTimeout: 120_000 })
 
 const options = { defaultStepMs: 1000 }
 const entries = hour()

@@ -1,7 +1,8 @@
 /** What the tests of determinism share: logs of tests as lists of entries, and runs of engines over them. */
 import v8 from 'node:v8'
 import { Engine, type EngineOptions } from '../../../src/cep/engine.ts'
-import type { CheckedRule, LoadedRules, RawTest } from '../../../src/cep/language/load.ts'
+import type { LoadedRules, RawTest } from '../../../src/cep/language/load.ts'
+import { neededRules } from '../../../src/cep/needed.ts'
 import { TestLog } from '../../../src/cep/testing/messages.ts'
 import { prepare } from '../../../src/cep/testing/prepare.ts'
 import type { LogEntry } from '../../../src/model/message.ts'
@@ -20,16 +21,8 @@ export function recordedTest(test: RawTest, loaded: LoadedRules, text: string, s
   const log = new TestLog(prepared.value)
   const entries: LogEntry[] = []
   for (let step = 0; step < Math.min(stepsMax, runMs / stepMs); step++) entries.push(...log.step())
-  const rules = { ...loaded, rules: needed([...prepared.value.expected.keys()], loaded) }
+  const rules = { ...loaded, rules: neededRules(prepared.value.expected.keys(), loaded.rules) }
   return { options: { defaultStepMs: test.stepMs ?? stepMs, testStepMs: stepMs, rules }, entries }
-}
-
-/** The named rules and those that they refer to. */
-function needed(asserted: readonly string[], { rules }: LoadedRules): CheckedRule[] {
-  const names = new Set(asserted)
-  for (const name of names)
-    for (const used of rules.find((rule) => rule.name === name)?.rulesUsed ?? []) names.add(used)
-  return rules.filter(({ name }) => names.has(name))
 }
 
 /** What one engine says of the entries from the first to the last. */

@@ -1,0 +1,212 @@
+/**
+ * Engine core: sources, buckets and the rules that run now; what one entry means for them. How rules come, change and are
+ * saved stands in engine.ts.
+ */
+import type { EventMessage } from '../model/event.ts'
+import type { LogEntry } from '../model/message.ts'
+import { seriesCount } from '../model/metric.ts'
+import type { Transition } from '../model/transition.ts'
+import { formatUtc } from '../runtime/clock.ts'
+import { boardOf, withDetail } from './boards.ts'
+import { withBuiltIn } from './built-in.ts'
+import { type Company, companiesOf } from './companies.ts'
+import { Feed } from './feed.ts'
+import type { CheckedRule, LoadedRules } from './language/load.ts'
+import { startOf } from './log-time.ts'
+import { MetricLeaf } from './metric-leaf.ts'
+import { PostedEvents } from './posted.ts'
+import { RetiredEvents } from './retired.ts'
+import { type CarriedGroup, RuleRun, type ToldGroup } from './rule-run.ts'
+import { Sources } from './sources.ts'
+import { BoardLeaf, type StateBoard } from './state-leaf.ts'
+import { Traffic } from './traffic.ts'
+import type { EngineWatch } from './watch.ts'
+
+export interface EngineOptions {
+  /** The step of rules without `every`: 1000 live, 10000 in tests. */
+  defaultStepMs: number
+  /** In tests, how long every value stands: the test's step. */
+  testStepMs?: number
+  /** Rules from the start; live they come as a `rules` message. */
+  rules?: Pick<LoadedRules, 'rules' | 'problems' | 'catalogue'>
+  /** By rule, groups that are firing from the start, where the log's beginning is gone. */
+  firing?: ReadonlyMap<string, readonly CarriedGroup[]>
+  /** For tools: told of what happens inside. */
+  watch?: EngineWatch
+}
+
+/** Buckets of silence that are lived through one by one; a longer gap is skipped. */
+const gapMsMax = 2 * 86_400_000
+
+export abstract class EngineCore {
+  protected readonly options: EngineOptions
+  protected sources = new Sources()
+  protected posted = new PostedEvents()
+  protected loaded: readonly CheckedRule[]
+  protected rules: RuleRun[] = []
+  protected companies: Company[] = []
+  protected feed: Feed
+  protected isStarted = false
+  protected retired = new RetiredEvents()
+  protected readonly overflows = new Map<string, number>()
+  protected traffic = new Traffic()
+  /** A part of the log was lost; the next entry with a time says up to where. */
+  protected isInterrupted = false
+
+  constructor(options: EngineOptions) {
+    this.options = options
+    this.loaded = withBuiltIn(options.rules?.rules ?? [])
+    this.feed = new Feed([], this.sources, () => {})
+  }
+
+  protected apply(entry: LogEntry): readonly Transition[] {
+    switch (entry.kind) {
+      case 'markers':
+        // Its data may have come before its first marker, when nobody knew that it is late.
+        if (this.sources.marker(entry.message)) this.feed.forgetPlans()
+        return this.advance()
+      case 'clock':
+        this.sources.clock(entry.message.nowMs)
+        return this.advance()
+      case 'metrics':
+        this.start(startOf(entry) as number)
+        this.traffic.note(entry.message.bucketMs, seriesCount(entry.message))
+        this.feed.metrics(entry.message)
+        return []
+      case 'checks':
+        this.start(startOf(entry) as number)
+        this.feed.checks(entry.message)
+        return []
+      case 'events':
+        this.start(startOf(entry) as number)
+        this.happened(entry.message)
+        return []
+      default:
+        return []
+    }
+  }
+
+  protected happened(message: EventMessage): void {
+    const event = this.posted.place(message, Math.max(...this.companies.map(({ closedMs }) => closedMs)))
+    if (!event) return
+    this.feed.event(event)
+    this.retired.note(event)
+  }
+
+  /** The log goes on after a part of it was lost; `told` is what other engines said of groups meanwhile, by rule. */
+  interrupt(told: ReadonlyMap<string, readonly ToldGroup[]>): void {
+    this.sources.cut()
+    this.isInterrupted = true
+    for (const run of this.rules) for (const group of told.get(run.rule.name) ?? []) run.adopt(group)
+  }
+
+  /** Passes over the buckets that are gone. */
+  protected skip(entry: LogEntry): void {
+    const toMs = startOf(entry)
+    if (toMs === undefined) return
+    this.isInterrupted = false
+    for (const run of this.rules) run.skip(toMs)
+    for (const company of this.companies) company.closedMs = Math.max(company.closedMs, toMs)
+  }
+
+  /** What went over a bound or came too late, since the start; for the part's own metrics. */
+  counters(): { latePoints: number; groupsRefused: number; rulesStopped: number } {
+    let [latePoints, groupsRefused, rulesStopped] = [0, 0, 0]
+    for (const { compiled, problem } of this.rules) {
+      for (const leaf of compiled.leaves) if (leaf instanceof MetricLeaf) latePoints += leaf.late
+      groupsRefused += compiled.refused.count
+      if (problem !== undefined) rulesStopped++
+    }
+    return { latePoints, groupsRefused, rulesStopped }
+  }
+
+  /** Begins time at the first message that has one. */
+  protected start(startMs: number): void {
+    if (this.isStarted) return
+    this.isStarted = true
+    this.rules = this.loaded.map((rule) => this.newRun(rule, startMs, this.options.firing?.get(rule.name)))
+    this.regroup(startMs)
+  }
+
+  protected newRun(rule: CheckedRule, closedMs: number, carried: readonly CarriedGroup[] = []): RuleRun {
+    const { defaultStepMs, testStepMs } = this.options
+    const onDrop = () => this.feed.forgetPlans()
+    const onLate = this.options.watch?.late
+    return new RuleRun(rule, { sources: this.sources, defaultStepMs, testStepMs, closedMs, onDrop, onLate }, carried)
+  }
+
+  /** Finds out anew who closes together, and wires boards and feed. */
+  protected regroup(closedMs: number): void {
+    this.wire(true)
+    this.assemble(closedMs)
+  }
+
+  /** `looksAgain` where boards may be others than before. */
+  protected wire(looksAgain: boolean): void {
+    const byName = new Map(this.rules.map((run) => [run.rule.name, run]))
+    for (const run of this.rules) {
+      for (const leaf of run.compiled.leaves) {
+        if (leaf instanceof BoardLeaf) leaf.wire(this.board(leaf, byName), looksAgain)
+      }
+    }
+    const running = this.rules.filter(({ problem }) => problem === undefined) // fed, a stopped rule would only pile up
+    this.feed = new Feed(running, this.sources, (rule, name) => this.hearLate(rule, name))
+  }
+
+  protected assemble(fallbackMs: number): void {
+    this.companies = companiesOf(this.rules, this.companies, fallbackMs)
+  }
+
+  protected hearLate(rule: RuleRun, name: string): void {
+    rule.lateNames.add(name)
+    this.assemble(0)
+  }
+
+  protected advance(): readonly Transition[] {
+    if (!this.isStarted) {
+      const startMs = this.sources.startedMs()
+      if (startMs === undefined) return []
+      this.start(startMs)
+    }
+    const transitions: Transition[] = []
+    for (const company of this.companies) {
+      const closed = this.sources.closed(company.lateNames)
+      if (closed !== undefined && closed > company.closedMs) this.closeTo(company, closed, transitions)
+    }
+    return transitions
+  }
+
+  protected closeTo(company: Company, closedMs: number, into: Transition[]): void {
+    const steps = [...new Set(company.rules.map(({ stepMs }) => stepMs))]
+    let atMs = Math.max(company.closedMs, closedMs - gapMsMax)
+    while (true) {
+      atMs = Math.min(...steps.map((stepMs) => (Math.floor(atMs / stepMs) + 1) * stepMs))
+      if (atMs > closedMs || steps.length === 0) break
+      this.sources.settle(atMs)
+      for (const rule of company.rules) {
+        if (atMs % rule.stepMs === 0 && atMs > rule.lastBucketMs) this.close(rule, atMs, into)
+      }
+    }
+    company.closedMs = closedMs
+    this.retired.forget(this.companies)
+  }
+
+  protected close(rule: RuleRun, atMs: number, into: Transition[]): void {
+    if (rule.problem !== undefined) return
+    const from = into.length
+    try {
+      rule.close(atMs, into, this.retired.between(atMs - rule.stepMs, atMs))
+      for (let i = from; i < into.length; i++) into[i] = withDetail(into[i] as Transition, rule.rule, this.rules)
+      this.options.watch?.closed?.(rule, atMs)
+    } catch (error) {
+      into.length = from
+      rule.problem = `stopped at ${formatUtc(atMs)}: ${(error as Error).message}`
+      this.wire(false)
+    }
+  }
+
+  protected board(leaf: BoardLeaf, byName: ReadonlyMap<string, RuleRun>): StateBoard | undefined {
+    if (leaf.leaf.source === 'rule') return byName.get(leaf.leaf.path.slice('rule:'.length))
+    return boardOf(leaf, this.sources, () => this.rules, this.overflows)
+  }
+}
