@@ -25,6 +25,8 @@ export interface LogTest {
 
 const captureName = '[A-Za-z_@][\\w@-]*(?:\\.[\\w@-]+)*'
 const hole = new RegExp(`\\{(${captureName})\\}`, 'g')
+/** An `and` before a capture, with as many quotes behind it as belong together. */
+const between = /\s+and\s+(?=\{)(?=(?:[^"]*"[^"]*")*[^"]*$)/
 const test = new RegExp(`^\\{(${captureName})\\}\\s*(=|!=|<=|>=|<|>|~|!~)\\s*(\\S.*)$`, 's')
 
 /** Parses a template; the error is one clause. */
@@ -46,7 +48,7 @@ export function parseLogTemplate(text: string): Result<LogTemplate, string> {
 /** Parses the tests of a `when`; the error is one clause. */
 export function parseLogWhen(text: string): Result<readonly LogTest[], string> {
   const tests: LogTest[] = []
-  for (const clause of text.trim().split(/\s+and\s+(?=\{)/)) {
+  for (const clause of text.trim().split(between)) {
     const [, capture, operator, written] = test.exec(clause) ?? []
     if (capture === undefined || written === undefined) {
       return err(`expected a test such as {status} >= 500, got ${JSON.stringify(clause)}`)

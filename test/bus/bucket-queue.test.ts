@@ -158,3 +158,17 @@ test('a bucket that can never be published is given up at once, said and counted
   expect(markers(world.entries)[0]?.bucketMs).toBe(2000)
   expect([stats.get('buckets_lost_total'), queue.problem]).toEqual([1, undefined])
 })
+
+test('tells which buckets the bus has taken, once it has, and never of one that is given up', async () => {
+  const taken: number[] = []
+  const { queue, stats } = open({ onTaken: (bucketMs) => taken.push(bucketMs) })
+  queue.push(1_001_000, bucket(1_001_000))
+  await until(() => taken.length === 1)
+  door.refusing = true
+  queue.push(1_002_000, bucket(1_002_000))
+  await inTime(() => stats.get('buckets_lost_total') === 1)
+  door.refusing = false
+  queue.push(1_003_000, bucket(1_003_000))
+  await inTime(() => taken.length === 2)
+  expect(taken).toEqual([1_001_000, 1_003_000])
+})

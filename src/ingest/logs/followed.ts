@@ -54,7 +54,8 @@ export class Followed {
     }
     options.stats.observe('log_files', () => this.#files.size)
     options.stats.observe('log_files_refused', () => this.#refused)
-    options.stats.observe('log_backlog_bytes', () => this.files.reduce((sum, { backlog }) => sum + backlog, 0))
+    options.stats.observe('log_problems', () => this.#situations.size)
+    options.stats.observe('log_backlog_kib', () => this.files.reduce((sum, { backlog }) => sum + backlog, 0) / 1024)
   }
 
   get files(): LogFile[] {

@@ -194,6 +194,7 @@ describe('a file', () => {
     await bench.step()
     await bench.step()
     expect(bench.logged).toEqual([expect.stringMatching(/a\.log: cannot be read: EACCES: permission denied/)])
+    expect(bench.stats.get('log_problems')).toBe(1)
     fs.rmSync(bench.at('a.log'))
     bench.write('a.log', 'one')
     await bench.step()
@@ -237,7 +238,7 @@ test('a long file gives way to others after so many bytes', async () => {
   expect(a.offset).toBeGreaterThan(turnBytes - 100)
   expect(a.offset).toBeLessThanOrEqual(turnBytes)
   expect(await bench.followed.readTurn(b)).toBe(false)
-  expect(bench.stats.get('log_backlog_bytes')).toBe(20_000 * 22 - a.offset)
+  expect(bench.stats.get('log_backlog_kib')).toBe((20_000 * 22 - a.offset) / 1024)
 })
 
 /** What may happen to a log between two looks. */

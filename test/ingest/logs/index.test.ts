@@ -27,11 +27,12 @@ afterEach(async () => {
   fs.rmSync(dir, { recursive: true, force: true })
 })
 
-async function start(): Promise<IngestPart> {
+async function start(workers = 1): Promise<IngestPart> {
   const format = { regex: '^(?<word>\\w+)' }
   part = await startIngest(
     configFor((config) => {
       config.data = dir
+      config.ingest.workers = workers
       config.ingest.graphite.tcp = false
       config.ingest.logs = entriesOf({
         path: `${dir}/{app}.log`,
@@ -66,6 +67,15 @@ test('lines and statsd enter one source with one marker a bucket; events come wi
   expect(sources.size).toBe(1)
   const buckets = markers(world.entries).map(({ bucketMs }) => bucketMs)
   expect(new Set(buckets).size).toBe(buckets.length)
+})
+
+test.skipIf(process.platform !== 'linux')('beside workers too', async () => {
+  const { addresses } = await start(2)
+  append('hit\nhit\n')
+  const traffic = startTraffic(addresses.statsdUdp?.port as number, ['shop.hit:1|c'])
+  await until(() => total('shop.hit') > 5)
+  traffic.stop()
+  await until(() => total('shop.hit') === 2 + (traffic.sent.get('shop.hit') ?? 0))
 })
 
 test('a restart goes on exactly where it was, whatever came meanwhile, rotation included', async () => {
