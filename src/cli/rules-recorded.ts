@@ -3,6 +3,7 @@
 import fs from 'node:fs'
 import { journalDir } from '../cep/journal/keep.ts'
 import { rulesBacktest } from '../cep/tools/backtest.ts'
+import { rulesLearn } from '../cep/tools/learn.ts'
 import type { Progress } from '../cep/tools/recorded.ts'
 import { rulesWhy } from '../cep/tools/why.ts'
 import { systemClock } from '../runtime/clock.ts'
@@ -48,6 +49,15 @@ export function why(words: readonly string[], flags: RecordedFlags, withConfig: 
       rulesWhy({ ...shared(flags, journal), rule, group, at: flags.at, rules: flags.rules, rulesElse, progress }),
     ),
   )
+}
+
+export function learn(words: readonly string[], flags: RecordedFlags, withConfig: WithConfig): Promise<Outcome> {
+  if (words.length > 0) {
+    const error = `tocsin: rules learn takes no files; --journal names what to learn from, got "${words[0]}"`
+    return Promise.resolve({ exitCode: 2, error })
+  }
+  const run = (journal: string) => withBar('learn', (progress) => rulesLearn({ ...shared(flags, journal), progress }))
+  return flags.journal === undefined ? withConfig(({ data }) => run(journalDir(data))) : run(flags.journal)
 }
 
 /** The journal that the configured engine keeps; undefined where there is none yet. */

@@ -2,7 +2,7 @@
 import { rulesCheck, rulesExplain, rulesSchema, rulesTest } from '../cep/tools/index.ts'
 import type { Config } from '../runtime/config.ts'
 import type { Outcome } from './print.ts'
-import { backtest, keptJournal, type RecordedFlags, why } from './rules-recorded.ts'
+import { backtest, keptJournal, learn, type RecordedFlags, why } from './rules-recorded.ts'
 
 export interface RuleFlags extends RecordedFlags {
   strict?: boolean | undefined
@@ -25,6 +25,7 @@ const tools = {
   },
   backtest,
   why,
+  learn,
   schema: async () => rulesSchema(),
 } satisfies Record<string, Tool>
 

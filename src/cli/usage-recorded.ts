@@ -33,4 +33,15 @@ ${journal}
 
 ${times}
 Exit status 0 fine, 1 wrong rules, 2 could not run.`,
+  'rules learn': `usage: tocsin rules learn [--journal DIR|FILE] [--from T] [--to T] [--json]
+
+Prints a catalogue ("metrics:") of what was recorded, to be put into a rules file: kinds as the bus tells them, names merged
+into patterns, steps where they are longer than a second. Comments tell how many series each entry stands for. Kinds of
+Graphite lines, which the bus does not tell, are guessed and marked.
+
+${journal}
+  --from T, --to T     only what came then
+
+${times}
+Exit status 0 fine, 2 could not run.`,
 }

@@ -18,6 +18,7 @@ usage: tocsin <command> [options]
   rules explain [rule]     what a rule means, waits for and costs
   rules backtest           what the rules would have said of recorded traffic; compares versions
   rules why RULE GROUP     what every part of a rule was at a time, and why a page did not come
+  rules learn              a catalogue of metrics from recorded traffic
   rules schema             the JSON Schema of rule files, for editors
   alerts                   what is firing now; "alerts why ID": why who was told, or was not; "alerts dead": what
                            nobody was told of
@@ -68,6 +69,7 @@ show   prints what is in force, defaults included. Secrets are shown as they are
        tocsin rules explain [--json] [RULE …] [FILE or FOLDER …]
        tocsin rules backtest [--journal DIR|FILE] [--golden FILE | --against REV] …
        tocsin rules why RULE GROUP [--at T] …
+       tocsin rules learn [--from T] …
        tocsin rules schema
 
 check   types, units and names; every problem with line, column and a cure. --strict makes warnings problems.

@@ -30,7 +30,13 @@ export class Inventory {
   overflow = 0
   readonly #series = new Map<string, SeriesSeen>()
   /** Sources repeat the same array of names, so series are found by it. */
-  #byNames = new WeakMap<readonly string[], readonly (SeriesSeen | undefined)[]>()
+  readonly #byNames = new WeakMap<readonly string[], readonly (SeriesSeen | undefined)[]>()
+
+  readonly #seriesMax: number
+
+  constructor(seriesMax = inventorySeriesMax) {
+    this.#seriesMax = seriesMax
+  }
 
   get series(): Iterable<SeriesSeen> {
     return this.#series.values()
@@ -79,7 +85,7 @@ export class Inventory {
       known.stepMs = Math.max(known.stepMs, stepMs)
       return known
     }
-    if (this.#series.size >= inventorySeriesMax) {
+    if (this.#series.size >= this.#seriesMax) {
       this.overflow++
       return undefined
     }
