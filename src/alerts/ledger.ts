@@ -23,7 +23,9 @@ export class Ledger {
   /** Puts one notification into the outbox, behind what the receiver has yet to hear of the same alerts. */
   queue(given: Omit<Notification, 'state' | 'attempt' | 'after' | 'atMs'>): void {
     const { key, receiver, alerts, ends } = given
-    if (this.state.notifications.has(key)) return
+    const former = this.state.notifications.get(key)
+    // What never arrived and is to be told after all is tried anew, under its key.
+    if (former && former.state !== 'dead') return
     const about = new Set(alerts.map(({ fingerprint }) => fingerprint))
     const open = [...this.state.notifications.values()].filter((other) => other.receiver === receiver && isOpen(other))
     const after = open
@@ -31,7 +33,14 @@ export class Ledger {
       .map((other) => other.key)
     const doomed = open.length >= queueMax ? `${queueMax} notifications wait for this receiver already` : undefined
     const { nowMs: atMs } = this.state
-    this.put({ ...given, after, atMs, state: 'due', attempt: 0, ...(doomed !== undefined && { doomed }) })
+    this.put({
+      ...given,
+      after,
+      atMs,
+      state: 'due',
+      attempt: former?.attempt ?? 0,
+      ...(doomed !== undefined && { doomed }),
+    })
   }
 
   /** Remembers that the receiver was told of the alert as it is now. */

@@ -90,27 +90,18 @@ export class Outgoing extends Ledger {
   /** Tells the receiver now, or lets it wait for its limit. */
   protected offer(receiver: string, kind: Waiting['kind'], tellings: readonly Telling[]): void {
     const limit = this.#limitOf(receiver)
-    if (!limit) {
-      this.#deliver(receiver, kind, tellings)
-      return
-    }
     const gathering = this.state.gatherings.get(receiver) ?? nothingGathered
     const isUrgent = kind === 'page' && tellings.some(({ alert }) => alert.level === 'crit')
     const about = new Set(tellings.map(({ alert }) => alert.fingerprint))
     const isAwaited = gathering.waiting.some(({ member }) => about.has(member.fingerprint))
-    const { nowMs } = this.state
-    if (isFree(gathering, limit, isUrgent, nowMs) && !isAwaited) {
-      this.#keepGathering(receiver, left(gathering, limit, isUrgent, nowMs))
+    const hasRoom = !limit || isFree(gathering, limit, isUrgent, this.state.nowMs)
+    if (hasRoom && !isAwaited) {
+      if (limit) this.#keepGathering(receiver, left(gathering, limit, isUrgent, this.state.nowMs))
       this.#deliver(receiver, kind, tellings)
       return
     }
-    const entries = tellings.map(({ member, alert }) => ({
-      member,
-      kind,
-      isUrgent: isUrgent && alert.level === 'crit',
-    }))
-    this.#keepGathering(receiver, gathered(gathering, entries, nowMs))
-    if (isUrgent && isAwaited && isFree(gathering, limit, true, nowMs)) this.#digest(receiver)
+    this.#keepGathering(receiver, gathered(gathering, entriesOf(kind, tellings), this.state.nowMs))
+    if (hasRoom) this.#digest(receiver)
     else for (const { member } of tellings) this.#waits(receiver, member)
   }
 
@@ -120,26 +111,25 @@ export class Outgoing extends Ledger {
     this.decided({ fingerprint, transition, reason, receivers: [], change: 'limit', notify: false })
   }
 
-  /** Everything that waits leaves: what fires as one notification, what is over as another. */
+  /** Everything that waits leaves: what fires as one notification, what is over and what is said again as another. */
   #digest(receiver: string): void {
     const gathering = this.state.gatherings.get(receiver) ?? nothingGathered
+    const { waiting, urgentSinceMs } = gathering
     const limit = this.#limitOf(receiver)
-    const isUrgent = gathering.urgentSinceMs !== undefined
-    const ends = this.#waitingTellings(gathering.waiting.filter(({ kind }) => kind === 'end'))
-    const pages = this.#waitingTellings(gathering.waiting.filter(({ kind }) => kind !== 'end'))
-    const fresh = pages.filter(({ member, alert }) => this.#isStillNews(receiver, member, alert))
     const after = emptied(gathering)
-    const leaving = limit ? left(after, limit, isUrgent, this.state.nowMs) : after
-    this.#keepGathering(receiver, leaving)
-    const turn = gathering.waiting.length > 1 ? ('digest' as const) : undefined
+    this.#keepGathering(receiver, limit ? left(after, limit, urgentSinceMs !== undefined, this.state.nowMs) : after)
+    const turn = waiting.length > 1 ? ('digest' as const) : undefined
+    const of = (kind: Waiting['kind']) => this.#waitingTellings(waiting.filter((one) => one.kind === kind))
+    const ends = of('end')
+    const pages = of('page').filter(({ member, alert }) => this.#isStillNews(receiver, member, alert))
+    const again = of('reminder').filter(({ alert }) => alert.state === 'firing')
     if (ends.length > 0) this.#deliver(receiver, 'end', ends, turn)
-    if (fresh.length === 0) return
-    const isPage = gathering.waiting.some(({ kind }) => kind === 'page')
-    this.#deliver(receiver, isPage ? 'page' : 'reminder', fresh, turn)
-    for (const { alert, member } of fresh) {
+    if (pages.length > 0) this.#deliver(receiver, 'page', pages, turn)
+    if (again.length > 0) this.#deliver(receiver, 'reminder', again, turn)
+    for (const { alert, member } of [...pages, ...again]) {
       const { fingerprint, transition } = member
-      const reason =
-        alert.state === 'firing' ? 'in the summary of what was over the limit' : 'over before its summary left'
+      const isFiring = alert.state === 'firing'
+      const reason = isFiring ? 'in the summary of what was over the limit' : 'over before its summary left'
       this.decided({ fingerprint, transition, reason, receivers: [receiver], change: 'limit', notify: true })
     }
   }
@@ -155,7 +145,6 @@ export class Outgoing extends Ledger {
   }
 
   #isStillNews(receiver: string, member: Member, alert: Alert): boolean {
-    if (member.reason === 'remind' || member.turn === 'calm') return alert.state === 'firing'
     const news = this.newsNow(alert)
     if (typeof news !== 'string' && news.includes(receiver)) return true
     this.leftOut(member, typeof news === 'string' ? news : `${receiver} is no longer told of it`)
@@ -196,6 +185,12 @@ export class Outgoing extends Ledger {
     return `${often}; you are told when nothing has changed for ${formatDuration(calm)}, or when it gets worse`
   }
 
+  /** Nothing waits for its limit, and one more may leave. */
+  protected hasRoom(receiver: string): boolean {
+    const limit = this.#limitOf(receiver)
+    return !limit || isFree(this.state.gatherings.get(receiver) ?? nothingGathered, limit, false, this.state.nowMs)
+  }
+
   #limitOf(receiver: string): Limit | undefined {
     const written = this.routing.receivers[receiver]?.limit
     return written === undefined ? undefined : readLimit(written)
@@ -205,6 +200,10 @@ export class Outgoing extends Ledger {
     this.state.gatherings.set(receiver, gathering)
     this.changes.gatherings.add(receiver)
   }
+}
+
+function entriesOf(kind: Waiting['kind'], tellings: readonly Telling[]): Waiting[] {
+  return tellings.map(({ member, alert }) => ({ member, kind, isUrgent: kind === 'page' && alert.level === 'crit' }))
 }
 
 function kindOf(kind: Waiting['kind'], { state }: Alert): NotificationKind {

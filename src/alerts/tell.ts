@@ -49,7 +49,10 @@ export class Teller extends Outgoing {
         group.tellings.push({ alert, member: again(alert) })
       }
     }
-    for (const { receiver, tellings } of due.values()) this.#remindOf(receiver, tellings, 'it still fires')
+    for (const { receiver, tellings } of due.values()) {
+      // Over the limit it is looked at again with the next clock message.
+      if (this.hasRoom(receiver)) this.#remindOf(receiver, tellings, 'it still fires')
+    }
   }
 
   /** Tells those who know of it again, for a reason of its own; false when nobody does. */

@@ -146,6 +146,19 @@ describe('who is told', () => {
     untold: ['ended: nobody was told that it fired'],
   })
 
+  scenario('a page that never arrived is tried anew when there is a new reason to tell it', {
+    given: `
+      0s  oncall dead
+      1s  crit verifier
+      2s  silence s1 for=5s rule=*
+      3s  oncall delivered
+      9s  ok   verifier`,
+    told: `
+      1s  firing oncall: verifier
+      7s  firing oncall: verifier
+      9s  resolved oncall: verifier`,
+  })
+
   scenario('an alert that fires anew is told anew', {
     given: `
       1s  crit verifier

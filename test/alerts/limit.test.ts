@@ -132,6 +132,24 @@ describe('over the limit', () => {
       13s  digest firing oncall: r3/all r4/all r5/all`,
   })
 
+  scenario('what breaks anew while its end waits for a limit that is gone by then is told after its end', {
+    routing,
+    reloads: { free: { ...routing, receivers: { oncall: email } } },
+    given: `
+      1s   crit all rule=r1
+      2s   warn all rule=r2
+      3s   warn all rule=r3
+      4s   ok   all rule=r1
+      4s   reload free
+      4s   crit all rule=r1`,
+    told: `
+      1s   firing oncall: all
+      2s   firing oncall: all
+      3s   firing oncall: all
+      4s   digest resolved oncall: all
+      4s   digest firing oncall: all`,
+  })
+
   scenario('when the limit is taken away what waits leaves at once', {
     routing,
     reloads: { free: { ...routing, receivers: { oncall: email } } },

@@ -152,12 +152,14 @@ export class Play {
   #step(given: object, atMs: number): void {
     const entry = { ...given, id: `t:${this.log.length}`, offset: this.log.length } as LogEntry
     this.log.push(entry)
+    const dead = new Set(this.notifications.flatMap(({ key, state }) => (state === 'dead' ? [key] : [])))
     const known = new Set(this.state.notifications.keys())
     const before = this.#changes.decisions.length
     step(this.state, entry, this.routing, this.#changes)
     this.decisions.push(...this.#changes.decisions.slice(before))
     for (const notification of [...this.state.notifications.values()]) {
-      if (known.has(notification.key)) continue
+      const isTriedAnew = dead.has(notification.key) && isOpen(notification)
+      if (known.has(notification.key) && !isTriedAnew) continue
       this.told.push(`${atMs / 1000}s ${described(notification)}`)
       this.#deliver(notification, atMs)
     }
