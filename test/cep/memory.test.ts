@@ -107,29 +107,29 @@ describe('rules beyond the budget are refused with the arithmetic', () => {
   it('one that is too much alone, at its "at most"', () => {
     const rules = '  hot:\n    warn: avg(temp.{host}) over 1h > 90\n    at most: 5000000 hosts\n'
     expect(problems(rules, 4e9)).toEqual([
-      `a.yaml:8:14  error[memory]: rule hot may need 47.3 GB of memory, and 4.0 GB are allowed: 9.5 kB a group × 5000000 groups
+      `a.yaml:8:14  error[memory]: rule hot may need 53.3 GB of memory, and 4.0 GB are allowed: 10.7 kB a group × 5000000 groups
     8 |     at most: 5000000 hosts
       |              ^^^^^^^^^^^^^
-      = help: say fewer groups (at most: 420000 hosts), or shorter windows or a longer "every", or raise cep.memoryMax in the configuration`,
+      = help: say fewer groups (at most: 370000 hosts), or shorter windows or a longer "every", or raise cep.memoryMax in the configuration`,
     ])
-    expect(problems(rules.replace('5000000', '420000'), 4e9)).toEqual([])
+    expect(problems(rules.replace('5000000', '370000'), 4e9)).toEqual([])
   })
 
   it('all together, at the one that needs most, whose name stands for an "at most" that is not said', () => {
     const rules = '  hot:\n    warn: avg(temp.{host}) over 1h > 90\n  cold:\n    warn: avg(temp.{host}) over 1m < 9\n'
-    const [only, ...more] = problems(rules, 11e6)
+    const [only, ...more] = problems(rules, 13e6)
     expect(more).toEqual([])
     expect(only).toContain(
-      'a.yaml:6:3  error[memory]: the rules together may need 11.7 MB of memory, and 11.0 MB are allowed: ',
+      'a.yaml:6:3  error[memory]: the rules together may need 14.1 MB of memory, and 13.0 MB are allowed: ',
     )
-    expect(only).toContain('hot 9.5 MB (9.5 kB a group × 1000 groups), cold 2.3 MB (2.3 kB a group × 1000 groups)')
-    expect(only).toContain('at most: 920 groups')
+    expect(only).toContain('hot 10.7 MB (10.7 kB a group × 1000 groups), cold 3.5 MB (3.5 kB a group × 1000 groups)')
+    expect(only).toContain('at most: 890 groups')
   })
 
   it('many others are summed up', () => {
     const many = Array.from({ length: 10 }, (_, i) => `  r${i}:\n    warn: avg(temp.{host}) over 1m < ${i}\n`).join('')
     expect(problems(many, 5e6)[0]).toMatch(
-      /r3 2\.3 MB \(2\.3 kB a group × 1000 groups\), 6 more 13\.6 MB[\s\S]*help: say fewer groups \(at most: …\) in several rules, or/,
+      /r3 3\.5 MB \(3\.5 kB a group × 1000 groups\), 6 more 20\.8 MB[\s\S]*help: say fewer groups \(at most: …\) in several rules, or/,
     )
   })
 

@@ -95,3 +95,37 @@ test('alerts says when the console cannot be asked, and how to ask another', asy
   expect(exitCode).toBe(2)
   expect(output).toContain('cannot ask the console at http://127.0.0.1:1')
 })
+
+describe('rules', () => {
+  const environment = { HOOK_KEY: 'key-of-hook' }
+
+  test('explain takes names of rules, and files or the configuration', async () => {
+    const configured = await runTocsin(['rules', 'explain', 'one', '--config', at('good.yaml')], environment)
+    expect(configured).toMatchObject({ exitCode: 0, output: expect.stringMatching(/^one {3}one for everything/) })
+    const named = await runTocsin(['rules', 'explain', '--json', at('rules/one.yaml'), 'one'])
+    expect(JSON.parse(named.output)).toMatchObject({ rules: [{ rule: 'one', everyMs: 1000 }] })
+    const wrong = await runTocsin(['rules', 'explain', 'on', at('rules/one.yaml')])
+    expect(wrong).toMatchObject({ exitCode: 2, output: expect.stringContaining('did you mean "one"?') })
+  })
+
+  test('schema prints what the published copy holds', async () => {
+    const { exitCode, output } = await runTocsin(['rules', 'schema'])
+    expect(exitCode).toBe(0)
+    expect(JSON.parse(output)).toEqual(JSON.parse(fs.readFileSync('docs/rules.schema.json', 'utf8')))
+  })
+
+  test('a tool may have a help of its own', async () => {
+    const { output } = await runTocsin(['rules', 'explain', '--help'])
+    expect(output).toMatch(/^usage: tocsin rules explain/)
+  })
+
+  test('check refuses what is beyond cep.memoryMax of the configuration', async () => {
+    fs.writeFileSync(at('small.yaml'), 'rules: [rules]\ncep: {memoryMax: 1kB}\n')
+    const { exitCode, output } = await runTocsin(['rules', 'check', '--config', at('small.yaml')])
+    expect(exitCode).toBe(1)
+    expect(output).toMatch(
+      /one\.yaml:3:3 {2}error\[memory\]: rule one may need 2\.\d kB of memory, and 1\.0 kB are allowed/,
+    )
+    expect(await runTocsin(['config', 'check', '--config', at('small.yaml')])).toMatchObject({ exitCode: 1 })
+  })
+})

@@ -170,7 +170,12 @@ export function entriesOf(
     }
     const value = file.resolve(pair.value)
     if (value === undefined && isAlias(pair.value)) {
-      file.reportNode(pair.value, `there is no anchor called "${pair.value.source}" before this`, undefined, 'name')
+      file.reportNode(
+        pair.value,
+        `there is no anchor called "${pair.value.source}" before this`,
+        'a text that begins with * needs quotes',
+        'name',
+      )
       continue
     }
     entries.push([key, value, pair.key as Node])
