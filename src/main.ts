@@ -43,6 +43,8 @@ const options = {
   zone: { type: 'string' },
   at: { type: 'string' },
   id: { type: 'string' },
+  alert: { type: 'string' },
+  html: { type: 'string' },
   'log-format': { type: 'string' },
   'log-level': { type: 'string' },
 } as const
@@ -217,11 +219,17 @@ function withConsole(flags: Flags, run: (asked: Console) => Promise<Outcome>): P
   return withConfig(flags, (config) => run({ url: flags.console ?? consoleUrl(config), token, by }))
 }
 
-async function notifyCommand([what, receiver]: string[], flags: Flags): Promise<Outcome> {
-  if (what !== 'test' || receiver === undefined) return misuse('expected "notify test <receiver>"')
-  return withConfig(flags, async (config) =>
-    (await import('./alerts/notify-test.ts')).notifyTest(config, receiver, systemClock),
-  )
+async function notifyCommand([what = '', receiver]: string[], flags: Flags): Promise<Outcome> {
+  const words = ['test', 'preview']
+  if (!words.includes(what) || receiver === undefined) {
+    return misuse('expected "notify test RECEIVER" or "notify preview RECEIVER"', suggest(what, words))
+  }
+  return withConfig(flags, async (config) => {
+    if (what === 'test') return (await import('./alerts/notify-test.ts')).notifyTest(config, receiver, systemClock)
+    const { previewNotification } = await import('./cli/notify-preview.ts')
+    const asked = { url: flags.console ?? consoleUrl(config), token: process.env.TOCSIN_TOKEN }
+    return previewNotification(config, receiver, asked, flags)
+  })
 }
 
 /** Loads the configuration, or tells all that is wrong with it. Without --config, a missing file means every default. */

@@ -231,7 +231,8 @@ class Alerts implements Part {
   /** Looks whether there is something to say of ourselves, where something may have changed. */
   #sayOwnAlerts(): void {
     const { bus, clock } = this.#context
-    if (!this.#isLeader || !this.#mayHaveOwnAlerts) return
+    const isMinute = Math.floor(clock.now() / 1000) % 60 === 0
+    if (!this.#isLeader || !(this.#mayHaveOwnAlerts || isMinute)) return
     const said = ownTransitions(this.#state, this.#state.nowMs || clock.now())
     // What is said comes back on the log; until then it would be said again.
     this.#mayHaveOwnAlerts = said.length > 0

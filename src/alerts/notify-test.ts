@@ -3,8 +3,9 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Config } from '../runtime/config.ts'
 import { suggest } from '../runtime/problem.ts'
 import { Stats } from '../runtime/stats.ts'
-import { type Notification, notificationKey } from './notification.ts'
+import type { Notification, ToldAlert } from './notification.ts'
 import { openChannel, receiverSettings } from './receivers/open.ts'
+import { notificationAbout, sampleAlert } from './sample.ts'
 
 export interface NotifyTestOutcome {
   /** 0 it was taken, 1 it was not, 2 there is no such receiver. */
@@ -15,7 +16,7 @@ export interface NotifyTestOutcome {
 
 export async function notifyTest(config: Config, name: string, clock: Clock): Promise<NotifyTestOutcome> {
   const receiver = config.alerts.receivers[name]
-  if (!receiver) return unknown(name, Object.keys(config.alerts.receivers))
+  if (!receiver) return unknownReceiver(name, Object.keys(config.alerts.receivers))
   const options = { clock, stats: new Stats(), ...receiverSettings(config), connectionsMax: 1 }
   const channel = openChannel(receiver, options)
   const abort = new AbortController()
@@ -34,7 +35,7 @@ export async function notifyTest(config: Config, name: string, clock: Clock): Pr
   }
 }
 
-function unknown(name: string, known: readonly string[]): NotifyTestOutcome {
+export function unknownReceiver(name: string, known: readonly string[]): NotifyTestOutcome {
   const meant = suggest(name, known)
   const help = meant
     ? `did you mean "${meant}"?`
@@ -44,46 +45,26 @@ function unknown(name: string, known: readonly string[]): NotifyTestOutcome {
   return { exitCode: 2, error: `tocsin: there is no receiver "${name}"\n    ${help}` }
 }
 
+/** Marked as a test wherever it is shown; its picture is the sample's. */
 function testNotification(receiver: string, nowMs: number): Notification {
-  const about = `test/${nowMs}`
-  return {
-    key: notificationKey('firing', receiver, [about]),
-    receiver,
-    kind: 'firing',
-    isTest: true,
-    rule: 'test',
-    level: 'warn',
-    alerts: [
-      {
-        fingerprint: 'test/all',
-        rule: 'test',
-        group: [],
-        groupKey: 'all',
-        tags: {},
-        state: 'firing',
-        level: 'warn',
-        worstLevel: 'warn',
-        episode: about,
-        sinceMs: nowMs,
-        raisedMs: nowMs,
-        hidden: false,
-        blind: false,
-        nodata: false,
-        say: `This is a test of the receiver "${receiver}". Nothing is wrong and nothing is to be done.`,
-        reason: 'somebody ran "tocsin notify test"',
-        values: [],
-        series: { stepMs: 1000, values: [] },
-      },
-    ],
-    moreCount: 0,
-    reason: 'test',
-    threads: [],
-    after: [],
-    ends: [],
-    hops: {},
-    atMs: nowMs,
-    transition: about,
-    state: 'due',
-    attempt: 0,
+  const episode = `test/${nowMs}`
+  const say = `This is a test of the receiver "${receiver}". Nothing is wrong and nothing is to be done.`
+  const { series, comparison } = sampleAlert(nowMs)
+  const about = { fingerprint: 'test/all', rule: 'test', group: [], groupKey: 'all', tags: {} }
+  const bare = { state: 'firing' as const, level: 'warn' as const, worstLevel: 'warn' as const, episode }
+  const alert: ToldAlert = {
+    ...about,
+    ...bare,
+    sinceMs: nowMs,
+    raisedMs: nowMs,
+    hidden: false,
+    blind: false,
+    nodata: false,
+    say,
+    reason: 'somebody ran "tocsin notify test"',
+    values: [],
+    series,
+    ...(comparison && { comparison: { ...comparison, expression: 'a sample' } }),
   }
+  return { ...notificationAbout(alert, receiver, nowMs), isTest: true, reason: 'test' }
 }

@@ -2,7 +2,7 @@
  * Own alerts: what the alerts part has to say of itself, as alerts like any other.
  *
  *     page_undelivered   crit, per receiver: there are dead letters
- *     template_failing   warn, per receiver: the last mail or webhook left without the person's template
+ *     template_failing   warn, per receiver: what a rule told last, within the hour, left without the person's template
  *
  * Which of them should fire follows from the state alone. The leader compares that with what does fire and publishes the
  * difference as transitions, so a change of leader in between loses nothing and every reader of the log knows them.
@@ -14,7 +14,8 @@ import type { AlertsState } from './state.ts'
 
 export const undeliveredRule = 'page_undelivered'
 export const templateRule = 'template_failing'
-const ownRules: ReadonlySet<string> = new Set([undeliveredRule, templateRule])
+/** Told in our own words, and no cause of further alerts. */
+export const ownRules: ReadonlySet<string> = new Set([undeliveredRule, templateRule])
 
 interface Own {
   rule: string
@@ -43,18 +44,21 @@ const overReasons: Readonly<Record<string, string>> = {
   [templateRule]: 'the template works again',
 }
 
-function wantedAlerts({ notifications }: AlertsState): Own[] {
+const templateMs = 3_600_000
+
+function wantedAlerts({ notifications, nowMs }: AlertsState): Own[] {
   const letters = new Map<string, Notification[]>()
   const last = new Map<string, Notification>()
   for (const notification of notifications.values()) {
-    const { receiver, rule, state } = notification
-    if (state === 'delivered') last.set(receiver, notification)
-    if (!isDeadLetter(notification) || ownRules.has(rule)) continue
+    const { receiver, rule, state, atMs } = notification
+    if (ownRules.has(rule)) continue
+    if (state === 'delivered' && nowMs - atMs < templateMs) last.set(JSON.stringify([receiver, rule]), notification)
+    if (!isDeadLetter(notification)) continue
     letters.set(receiver, [...(letters.get(receiver) ?? []), notification])
   }
   return [
     ...[...letters].map(([receiver, all]) => undelivered(receiver, all)),
-    ...[...last].flatMap(([receiver, { templateProblem }]) =>
+    ...[...last.values()].flatMap(({ receiver, templateProblem }) =>
       templateProblem === undefined ? [] : [failingTemplate(receiver, templateProblem)],
     ),
   ]

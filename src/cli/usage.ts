@@ -28,7 +28,8 @@ usage: tocsin <command> [options]
   maintenance start | list | end | preview
                            windows in which alerts are not told, once or recurring
   event NAME [TAG=VALUE …] say that something happened, such as a deploy
-  notify test <receiver>   send a test notification to one receiver
+  notify test | preview RECEIVER
+                           send a test notification to one receiver; show what would be sent
 
   --config FILE            the configuration (default: tocsin.yaml; without one, every default)
   --help, --version
@@ -130,7 +131,15 @@ Says that something happened, such as a deploy, to rules (event:deploy[process={
   --at TIME     when, such as 2026-03-01T14:05:09Z; now by default. Rules take it when they hear of it
   --id ID       sent again under the same id, such as a build's number, it counts once
   --console, TOCSIN_TOKEN as for "tocsin alerts"; a token of role events may do this and nothing else`,
-  notify: `usage: tocsin notify test <receiver> [--config FILE]
+  notify: `usage: tocsin notify test RECEIVER [--config FILE]
+       tocsin notify preview RECEIVER [--alert ID] [--html FILE] [--config FILE]
 
-Sends a notification marked as a test to one receiver of the configuration and tells what the other side said.`,
+test     sends a notification marked as a test to one receiver of the configuration and tells what the other side said.
+         Exit status 1 when it did not take it.
+preview  prints a mail or webhook as it would be sent, by alerts.templates where there are some, and sends nothing. Exit status 1
+         when a template fails.
+
+  --alert ID     rule/group of an alert that the console knows, instead of a sample
+  --html FILE    write the HTML of the mail, its picture inside
+  --console, TOCSIN_TOKEN as for "tocsin alerts"`,
 }

@@ -12,8 +12,9 @@ import { parseByteSize } from '../model/byte-size.ts'
 import { err, ok, type Result } from '../model/result.ts'
 import { flapping, limit, maintenance, type Route, route, routeProblems, silences } from './config-alerts.ts'
 import { logList } from './config-logs.ts'
+import { receiverProblems } from './config-receivers.ts'
 import { duration } from './config-values.ts'
-import { type Problem, suggest } from './problem.ts'
+import type { Problem } from './problem.ts'
 import { readYaml } from './yaml-file.ts'
 
 export { duration, type Route }
@@ -208,12 +209,16 @@ export type EmailReceiver = z.output<typeof email>
 export type WebhookReceiver = z.output<typeof webhook>
 export type Receiver = z.output<typeof receiver>
 
+/** A person's words for notifications; see model/template.ts. Checked after the rest, because their holes want help. */
+const templates = z.strictObject({ subject: z.string().min(1).optional(), text: z.string().min(1).optional() })
+
 const alerts = z.strictObject({
   receivers: z.record(z.string().regex(/^[A-Za-z0-9_-]+$/), receiver).default({}),
   route: route.optional(),
   /** Who is told instead of a receiver that names no `fallback` of its own. */
   fallback: z.string().optional(),
   giveUpAfter: duration.prefault('4h'),
+  templates: templates.optional(),
   /** Windows in which what they match is not told, by name. */
   maintenance,
   flapping,
@@ -278,7 +283,7 @@ export function loadConfig(
   if (!read.ok) return read
   const config: Config = { ...read.value.value, file: path.resolve(file), written: read.value.written }
   const { locate } = read.value
-  const problems = [...routeProblems(config.alerts, file, locate), ...fallbackProblems(config, file, locate)]
+  const problems = [...routeProblems(config.alerts, file, locate), ...receiverProblems(config.alerts, file, locate)]
   return problems.length > 0 ? err(problems) : ok(absolute(config))
 }
 
@@ -295,40 +300,4 @@ function absolute(config: Config): Config {
       cloudwatch2graphite: { ...config.cloudwatch2graphite, metrics: resolve(config.cloudwatch2graphite.metrics) },
     }),
   }
-}
-
-type Locate = (path: PropertyKey[]) => { line: number; column: number }
-
-/** Fallbacks lead to receivers that exist, and come to an end. */
-function fallbackProblems(config: Config, file: string, locate: Locate): Problem[] {
-  const { receivers, fallback } = config.alerts
-  const known = Object.keys(receivers)
-  const problems: Problem[] = []
-  const complain = (at: PropertyKey[], message: string, help: string) =>
-    problems.push({ file, ...locate(at), message: `${at.join('.')}: ${message}`, help })
-  const exists = (at: PropertyKey[], name: string | undefined) => {
-    if (name === undefined || known.includes(name)) return
-    const meant = name.length > 3 ? suggest(name, known) : undefined
-    const help = known.length > 0 ? `known: ${known.join(', ')}` : 'name one under alerts.receivers'
-    complain(at, `there is no receiver "${name}"`, meant ? `did you mean "${meant}"?` : help)
-  }
-  exists(['alerts', 'fallback'], fallback)
-  for (const name of known) {
-    const at = ['alerts', 'receivers', name, 'fallback']
-    exists(at, receivers[name]?.fallback)
-    const circle = circleFrom(name, receivers)
-    if (circle) complain(at, `goes in a circle: ${circle.join(' → ')}`, 'let the last one have no fallback')
-  }
-  return problems
-}
-
-/** `a → b → a`, where following the fallbacks leads back to `name`. */
-function circleFrom(name: string, receivers: Config['alerts']['receivers']): string[] | undefined {
-  const passed = [name]
-  for (let next = receivers[name]?.fallback; next !== undefined; next = receivers[next]?.fallback) {
-    if (next === name) return [...passed, name]
-    if (passed.includes(next)) return undefined
-    passed.push(next)
-  }
-  return undefined
 }

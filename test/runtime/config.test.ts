@@ -118,6 +118,18 @@ rules: rules/
     ])
   })
 
+  test('a template is read with the rest, each slip with its place and a cure', () => {
+    const text = 'alerts:\n  templates:\n    subject: "{rul} {tags.team} {open"\n    text: "{host} {level}"'
+    expect(problems(text)).toEqual([
+      'tocsin.yaml:3:14: alerts.templates.subject: there is no hole {rul}\n    help: did you mean {rule}?',
+      'tocsin.yaml:3:14: alerts.templates.subject: there is no hole {tags.team}\n    help: did you mean {tag.team}?',
+      'tocsin.yaml:3:14: alerts.templates.subject: a brace without its other half\n    help: write {{ and }} for braces themselves',
+      expect.stringMatching(
+        /^tocsin\.yaml:4:11: .*\{host\}\n {4}help: known: .*; a name of the group is \{group\.host\}$/,
+      ),
+    ])
+  })
+
   test('fallbacks that lead nowhere or in a circle are each named', () => {
     const receivers = [
       'oncall: {email: {to: x@example.org}, fallback: onccall}',

@@ -14,8 +14,9 @@ import type { Stats } from '../../runtime/stats.ts'
 import { loadRenderer, type Rendering, renderGraph } from '../graph/render.ts'
 import type { Notification } from '../notification.ts'
 import { type MailContent, plainMail, renderMail } from './mail.ts'
-import { type Delivery, detailCharactersMax, type Receiver, shortened } from './receiver.ts'
+import { type Delivery, detailCharactersMax, type Receiver, shortened, withTemplateProblem } from './receiver.ts'
 import { SmtpConnections } from './smtp.ts'
+import { type Templates, templated } from './templated.ts'
 import { oneLine, type WordingContext } from './wording.ts'
 
 export interface EmailOptions {
@@ -24,6 +25,7 @@ export interface EmailOptions {
   consoleUrl: string
   /** How pictures are made; by resvg unless a test says otherwise. */
   render?: Rendering
+  templates?: Templates | undefined
 }
 
 export function openEmail(config: EmailReceiver, options: EmailOptions): Receiver {
@@ -51,12 +53,13 @@ async function send(
     return outcomeOf(sent.rejected, sent.rejectedErrors ?? [], sent.response)
   }
   try {
-    const mail = await mailOf(notification, config, options)
-    return await deliver(mail).catch((error: NodemailerError) => {
+    const { mail, templateProblem } = await composeMail(notification, config, options)
+    const delivery = await deliver(mail).catch((error: NodemailerError) => {
       if (!isTooLarge(error) || signal.aborted) throw error
       options.stats.count('shortened_total')
       return deliver(shortMail(mail))
     })
+    return withTemplateProblem(delivery, templateProblem)
   } catch (error) {
     return failureOf(error as NodemailerError, signal)
   }
@@ -126,21 +129,47 @@ function words(text: string): string {
   return shortened(strikeSecrets(oneLine(text)), detailCharactersMax)
 }
 
-async function mailOf(notification: Notification, config: EmailReceiver, options: EmailOptions) {
-  const { clock, stats, consoleUrl } = options
-  const { key, threads, rule, level, kind, alerts } = notification
+export interface ComposedMail {
+  mail: MailComposerOptions & { subject: string; text: string; html?: string }
+  templateProblem?: string
+}
+
+/** The mail as it would leave now. */
+export async function composeMail(
+  notification: Notification,
+  config: EmailReceiver,
+  options: Pick<EmailOptions, 'clock' | 'stats' | 'consoleUrl' | 'render' | 'templates'>,
+): Promise<ComposedMail> {
+  const { clock, stats, consoleUrl, templates } = options
+  const { key } = notification
   const context = { consoleUrl, sendMs: clock.now(), timeZone: config.timeZone }
-  const id = (of: string) => `<${of}@${domainOf(config.from)}>`
   const picture = await pictureOf(notification, options)
   const cid = `graph.${key}@${domainOf(config.from)}`
+  const { problem: ownProblem, ...ours } = contentOf(notification, context, picture && `cid:${cid}`)
+  const { problem: theirProblem, ...theirs } = templated(notification, context, templates)
+  const templateProblem = ownProblem ?? theirProblem
+  if (templateProblem !== undefined) stats.count('template_errors_total')
+  const mail = {
+    ...addressing(notification, config, context.sendMs),
+    ...ours,
+    ...theirs,
+    ...(picture && { attachments: [{ ...pngPart, content: picture, cid }] }),
+    // Nothing in a mail comes from a file or another server, whatever its text says.
+    disableFileAccess: true,
+    disableUrlAccess: true,
+    textEncoding: 'quoted-printable' as const,
+  }
+  return { mail, ...(templateProblem !== undefined && { templateProblem }) }
+}
+
+function addressing({ key, threads, rule, level, kind, alerts }: Notification, config: EmailReceiver, sendMs: number) {
+  const id = (of: string) => `<${of}@${domainOf(config.from)}>`
   return {
     from: config.from,
     to: config.to,
-    ...contentOf(notification, context, stats, picture && `cid:${cid}`),
-    ...(picture && { attachments: [{ ...pngPart, content: picture, cid }] }),
     messageId: id(key),
     ...(threads.length > 0 && { inReplyTo: id(threads[0] as string), references: threads.map(id) }),
-    date: formatMailDate(context.sendMs),
+    date: formatMailDate(sendMs),
     headers: {
       'Auto-Submitted': 'auto-generated',
       'X-Auto-Response-Suppress': 'All',
@@ -151,32 +180,31 @@ async function mailOf(notification: Notification, config: EmailReceiver, options
       'X-Tocsin-Rule': shortened(oneLine(rule), 200),
       'X-Tocsin-Alert': shortened(oneLine(alerts.map(({ fingerprint }) => fingerprint).join(' ')), 500),
     },
-    // Nothing in a mail comes from a file or another server, whatever its text says.
-    disableFileAccess: true,
-    disableUrlAccess: true,
-    textEncoding: 'quoted-printable' as const,
   } satisfies MailComposerOptions
 }
 
 const pngPart = { filename: 'graph.png', contentType: 'image/png', contentDisposition: 'inline' as const }
 
 /** Of one alert's values; a summary has none. */
-async function pictureOf({ alerts }: Notification, options: EmailOptions): Promise<Buffer | undefined> {
+async function pictureOf(
+  { alerts }: Notification,
+  options: Pick<EmailOptions, 'clock' | 'stats' | 'render'>,
+): Promise<Buffer | undefined> {
   const [only, ...others] = alerts
   return only && others.length === 0 ? renderGraph(only, options, options.render) : undefined
 }
 
+/** Our own words; plain ones and the problem where even these fail. */
 function contentOf(
   notification: Notification,
   context: WordingContext,
-  stats: Stats,
   graphUrl: string | undefined,
-): MailContent {
+): MailContent & { problem?: string } {
   try {
     return renderMail(notification, context, graphUrl)
   } catch (error) {
-    stats.count('template_errors_total')
-    return plainMail(notification, (error as Error).message)
+    const problem = (error as Error).message
+    return { ...plainMail(notification, problem), problem }
   }
 }
 

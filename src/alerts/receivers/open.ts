@@ -4,6 +4,7 @@ import type { Config, Receiver as ReceiverConfig } from '../../runtime/config.ts
 import type { Stats } from '../../runtime/stats.ts'
 import { openEmail } from './email.ts'
 import type { Receiver } from './receiver.ts'
+import type { Templates } from './templated.ts'
 import { openWebhook } from './webhook.ts'
 
 export interface ReceiverOptions {
@@ -14,6 +15,7 @@ export interface ReceiverOptions {
   connectionsMax: number
   /** For receivers that say nothing of it. */
   giveUpMs: number
+  templates?: Templates | undefined
 }
 
 export interface Channel {
@@ -40,7 +42,8 @@ export function openChannel(config: ReceiverConfig, options: ReceiverOptions): C
 
 /** What receivers are opened with, apart from clock and counters. */
 export function receiverSettings(config: Config) {
-  return { consoleUrl: consoleUrlOf(config), giveUpMs: config.alerts.giveUpAfter }
+  const { giveUpAfter: giveUpMs, templates } = config.alerts
+  return { consoleUrl: consoleUrlOf(config), giveUpMs, templates }
 }
 
 /** Where links lead, without a slash at the end. */

@@ -36,6 +36,13 @@ type Tried =
   /** The receiver will never take this. */
   | { outcome: 'refused'; detail: string }
 
+/** What was taken in other words than the person's is taken with a complaint. */
+export function withTemplateProblem(delivery: Delivery, templateProblem: string | undefined): Delivery {
+  if (templateProblem === undefined) return delivery
+  if (delivery.outcome !== 'delivered') return { ...delivery, templateProblem }
+  return { complaint: templateProblem, ...delivery, templateProblem }
+}
+
 export const detailCharactersMax = 300
 
 /** At most so many UTF-16 units, never half a character, with `…` for what is left out. */

@@ -22,8 +22,9 @@ import { strikeSecrets } from '../../runtime/secrets.ts'
 import type { Stats } from '../../runtime/stats.ts'
 import type { Notification, NotificationKind, ToldAlert } from '../notification.ts'
 import { alertmanagerBody } from './alertmanager.ts'
-import { type Delivery, detailCharactersMax, type Receiver, shortened } from './receiver.ts'
+import { type Delivery, detailCharactersMax, type Receiver, shortened, withTemplateProblem } from './receiver.ts'
 import { type Bounds, fullBounds, shortBounds, shortenedNotification } from './shorten.ts'
+import { type Templated, type Templates, templated } from './templated.ts'
 import { consoleLink, oneLine, wording } from './wording.ts'
 
 export interface WebhookBody {
@@ -36,6 +37,8 @@ export interface WebhookBody {
   rule: string
   /** One line for people. */
   title: string
+  /** By `alerts.templates.text`. */
+  text?: string
   /** When this attempt was sent, RFC 3339. */
   sentAt: string
   alerts: readonly WebhookAlert[]
@@ -72,6 +75,7 @@ export interface WebhookOptions {
   consoleUrl: string
   connectionsMax: number
   stats?: Stats
+  templates?: Templates | undefined
 }
 
 const answerBytesMax = 4096
@@ -83,15 +87,17 @@ export function openWebhook(config: WebhookReceiver, options: WebhookOptions): R
   return {
     send: async (notification, signal) => {
       const sendMs = options.clock.now()
+      const { problem, ...words } = wordsOf(notification, sendMs, options)
+      if (problem !== undefined) options.stats?.count('template_errors_total')
       const attempt = (bounds: Bounds) => {
-        const body = written(notification, bounds, { config, consoleUrl: options.consoleUrl, sendMs })
+        const body = written(notification, bounds, { config, consoleUrl: options.consoleUrl, sendMs, words })
         const headers = { ...headersOf(notification), ...signature(body, config.secret, sendMs) }
         return post(config.url, { agent, headers, body, signal, clock: options.clock })
       }
       const first = await attempt(fullBounds)
-      if (!isTooLarge(first) || signal.aborted) return first
+      if (!isTooLarge(first) || signal.aborted) return withTemplateProblem(first, problem)
       options.stats?.count('shortened_total')
-      return attempt(shortBounds)
+      return withTemplateProblem(await attempt(shortBounds), problem)
     },
     close: () => agent.destroy(),
   }
@@ -104,14 +110,31 @@ interface Writing {
   config: WebhookReceiver
   consoleUrl: string
   sendMs: number
+  words: Omit<Templated, 'problem'>
+}
+
+/** Title and text by `alerts.templates`; nothing where there are none, or where they fail. */
+function wordsOf(notification: Notification, sendMs: number, options: WebhookOptions): Templated {
+  return templated(notification, { consoleUrl: options.consoleUrl, sendMs, timeZone: 'UTC' }, options.templates)
+}
+
+/** What would be posted now, body and headers, in full. */
+export function composeWebhook(notification: Notification, config: WebhookReceiver, options: WebhookOptions) {
+  const sendMs = options.clock.now()
+  const { problem, ...words } = wordsOf(notification, sendMs, options)
+  const body = written(notification, fullBounds, { config, consoleUrl: options.consoleUrl, sendMs, words })
+  const headers = { ...headersOf(notification), ...signature(body, config.secret, sendMs) }
+  return { body, headers, ...(problem !== undefined && { templateProblem: problem }) }
 }
 
 /** The body's bytes within the bounds; where they are still too many, within the short ones. */
 function written(notification: Notification, bounds: Bounds, writing: Writing): Buffer {
-  const { config, consoleUrl, sendMs } = writing
+  const { config, consoleUrl, sendMs, words } = writing
   const short = shortenedNotification(notification, bounds)
   const body =
-    config.format === 'alertmanager' ? alertmanagerBody(short, consoleUrl) : webhookBody(short, consoleUrl, sendMs)
+    config.format === 'alertmanager'
+      ? alertmanagerBody(short, consoleUrl)
+      : webhookBody(short, consoleUrl, sendMs, words)
   const bytes = Buffer.from(JSON.stringify(body))
   return bytes.length > bodyBytesMax && bounds !== shortBounds ? written(notification, shortBounds, writing) : bytes
 }
@@ -120,9 +143,14 @@ function isTooLarge(delivery: Delivery): boolean {
   return delivery.outcome === 'refused' && delivery.detail.startsWith('HTTP 413')
 }
 
-export function webhookBody(notification: Notification, consoleUrl: string, sendMs: number): WebhookBody {
+export function webhookBody(
+  notification: Notification,
+  consoleUrl: string,
+  sendMs: number,
+  words: Omit<Templated, 'problem'> = {},
+): WebhookBody {
   const { key, kind, level, rule, alerts, moreCount, hops, insteadOf } = notification
-  const title = wording(notification, { consoleUrl, sendMs, timeZone: 'UTC' }).subject
+  const title = words.subject ?? wording(notification, { consoleUrl, sendMs, timeZone: 'UTC' }).subject
   return {
     version: 1,
     key,
@@ -130,6 +158,7 @@ export function webhookBody(notification: Notification, consoleUrl: string, send
     level,
     rule,
     title,
+    ...(words.text !== undefined && { text: words.text }),
     sentAt: formatIso(sendMs),
     alerts: alerts.map((alert) => webhookAlert(alert, consoleUrl)),
     moreCount,
