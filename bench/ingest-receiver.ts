@@ -16,7 +16,9 @@ const config = structuredClone(loaded.value)
 Object.assign(config.ingest.statsd, { udp: { host: '127.0.0.1', port: 0 }, tcp: false })
 config.ingest.graphite.tcp = false
 config.ingest.seriesMax = 200_000
-Object.assign(config.ingest, JSON.parse(process.argv[2] ?? '{}'))
+const { statsd, ...ingest } = JSON.parse(process.argv[2] ?? '{}')
+Object.assign(config.ingest, ingest)
+Object.assign(config.ingest.statsd, statsd)
 
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-bench-'))
 const clock = systemClock
@@ -35,6 +37,11 @@ const read = () =>
 let reader: ReturnType<typeof read> | undefined
 const part = await startIngest(config, { bus, clock, log, instance: 'bench-1', host: 'bench' })
 
+let counters: Readonly<Record<string, number>> = {}
+bus.onStatus((status) => {
+  counters = status.counters
+})
+
 const delay = monitorEventLoopDelay({ resolution: 1 })
 delay.enable()
 
@@ -43,6 +50,7 @@ process.on('message', async (message) => {
     process.send?.({ heldUpMs: delay.max / 1e6 })
     delay.reset()
   }
+  if (message === 'memory') process.send?.({ memory: process.memoryUsage(), counters })
   if (message === 'totals') {
     reader ??= read()
     await reader.caughtUp()
@@ -54,4 +62,4 @@ process.on('message', async (message) => {
   fs.rmSync(dir, { recursive: true, force: true })
   process.disconnect?.()
 })
-process.send?.({ port: part.addresses.statsdUdp?.port })
+process.send?.({ port: part.addresses.statsdUdp?.port, tcpPort: part.addresses.statsdTcp?.port })

@@ -9,6 +9,9 @@ import type { Hops } from '../model/message.ts'
 import type { MetricsMessage } from '../model/metric.ts'
 import type { Bus } from './bus.ts'
 
+/** Messages published between two turns of the event loop: a few milliseconds' worth. */
+const messagesATurn = 4
+
 export interface SourceOptions {
   /** Lasting name of the instance, what `source:NAME` in a rule means; `[A-Za-z0-9_-]+`. */
   name: string
@@ -65,8 +68,8 @@ export class Source {
   async #publish(bucketMs: number, data: BucketData, hops: Hops | undefined, bye: boolean): Promise<void> {
     const sent: Promise<void>[] = []
     for (const [i, batch] of (data.metrics ?? []).entries()) {
-      // A large bucket must not keep the process from its sockets.
-      if (i > 0) await turn()
+      // A large bucket must not keep the process from its sockets, nor they it from being published.
+      if (i > 0 && i % messagesATurn === 0) await turn()
       const published = this.#bus.publish(`metrics.${this.id}`, batch, hops)
       // A refusal while others have their turn is not unheard: Promise.all below tells it.
       published.catch(() => {})

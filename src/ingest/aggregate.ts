@@ -9,7 +9,7 @@
  * very same `names` arrays flush after flush.
  */
 import type { Distribution } from '../model/distribution.ts'
-import { emptyMetrics, type MetricsMessage, setMembersMax } from '../model/metric.ts'
+import { emptyMetrics, type MetricsMessage, packedTimers, setMembersMax } from '../model/metric.ts'
 import { splitHeavy } from './batch.ts'
 import { Interval, type MemberBounds, type Members } from './interval.ts'
 import type { TagStyle } from './name.ts'
@@ -172,6 +172,7 @@ export class Aggregate {
       const message = this.#takeBlock(first, Math.min(first + batchSeriesMax, slots), source, bucketMs, stepMs)
       if (message) messages.push(...splitHeavy(message))
       first += batchSeriesMax
+      if (first >= slots) closed.release()
       return first < slots
     }
     this.#draining = { messages, step }
@@ -282,11 +283,11 @@ export class Aggregate {
       values: pick(closed.values, gauges),
       offsetsMs: pick(closed.writtenMs, gauges).map((writtenMs) => writtenMs - (bucketMs - stepMs)),
     }
-    message.timers = { names: names(timer), distributions: closed.timers.buildAll(timers) }
+    if (timers.length > 0) message.timers = packedTimers(names(timer), closed.timers.pack(timers))
     const members = sets.map((slot) => closed.sets.get(slot) as Members)
     message.sets = {
       names: names(set),
-      members: members.map(({ values }) => [...values]),
+      members: members.map((one) => one.list()),
       overflowed: members.map(({ overflowed }) => overflowed),
     }
     return message

@@ -2,7 +2,7 @@
  * Batch: keeps messages within what every bus takes. Timers with many values and sets with many members are heavy; a
  * message that would be too large is split, series by series.
  */
-import { emptyMetrics, type MetricsMessage } from '../model/metric.ts'
+import { emptyMetrics, type MetricsMessage, type SetColumn, type TimerColumn } from '../model/metric.ts'
 
 /** Bytes in one message, estimated; well below what the bus refuses, as text may grow when it is escaped. */
 export const batchBytesMax = 2 * 1024 ** 2
@@ -13,8 +13,8 @@ type Series = { bytes: number; put: (message: MetricsMessage) => void }
 
 /** The message itself when it is light enough, else several with the same series. */
 export function splitHeavy(message: MetricsMessage): MetricsMessage[] {
+  if (weightOf(message) <= batchBytesMax) return [message]
   const heavy = [...timersOf(message), ...setsOf(message)]
-  if (heavy.reduce((sum, { bytes }) => sum + bytes, 0) <= batchBytesMax) return [message]
   const { source, bucketMs, stepMs, counters, gauges, untyped } = message
   const messages: MetricsMessage[] = [{ ...emptyMetrics(source, bucketMs, stepMs), counters, gauges, untyped }]
   let room = 0
@@ -33,11 +33,29 @@ export function splitHeavy(message: MetricsMessage): MetricsMessage[] {
   return messages
 }
 
+function weightOf({ timers, sets }: MetricsMessage): number {
+  let bytes = 0
+  for (let i = 0; i < timers.names.length; i++) bytes += timerBytes(timers, i)
+  for (let i = 0; i < sets.names.length; i++) bytes += setBytes(sets, i)
+  return bytes
+}
+
+function timerBytes(timers: TimerColumn, i: number): number {
+  const size = timers.packed ? timers.packed.sizes[i] : timers.distributions[i]?.values.length
+  return (timers.names[i] as string).length + 16 * (size as number) + 64
+}
+
+function setBytes({ names, members }: SetColumn, i: number): number {
+  let bytes = (names[i] as string).length
+  for (const member of members[i] as readonly string[]) bytes += member.length + 3
+  return bytes
+}
+
 function timersOf({ timers }: MetricsMessage): Series[] {
   return timers.names.map((name, i) => {
     const distribution = timers.distributions[i] as (typeof timers.distributions)[number]
     return {
-      bytes: name.length + 16 * distribution.values.length + 64,
+      bytes: timerBytes(timers, i),
       put: (into) => {
         const { names, distributions } = into.timers
         into.timers = { names: [...names, name], distributions: [...distributions, distribution] }
@@ -50,7 +68,7 @@ function setsOf({ sets }: MetricsMessage): Series[] {
   return sets.names.map((name, i) => {
     const members = sets.members[i] as readonly string[]
     return {
-      bytes: members.reduce((sum, member) => sum + member.length + 3, name.length),
+      bytes: setBytes(sets, i),
       put: (into) => {
         const { names, members: all, overflowed } = into.sets
         into.sets = {

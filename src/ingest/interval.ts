@@ -7,11 +7,34 @@ import { counter, gauge, type LineKind, set, timer } from './parse.ts'
 import { grown } from './series.ts'
 import { Timers } from './timers.ts'
 
-export interface Members {
-  values: Set<string>
-  bytes: number
-  overflowed: boolean
+/** Members of one set. Few are looked for one by one: a Set for each of very many sets would be several times as large. */
+export class Members {
+  bytes = 0
+  overflowed = false
+  #values: string[] | Set<string> = []
+
+  get size(): number {
+    return Array.isArray(this.#values) ? this.#values.length : this.#values.size
+  }
+
+  has(member: string): boolean {
+    return Array.isArray(this.#values) ? this.#values.includes(member) : this.#values.has(member)
+  }
+
+  /** Adds one that is not there. */
+  add(member: string): void {
+    this.bytes += member.length
+    if (!Array.isArray(this.#values)) this.#values.add(member)
+    else if (this.#values.length < fewMembersMax) this.#values.push(member)
+    else this.#values = new Set([...this.#values, member])
+  }
+
+  list(): string[] {
+    return [...this.#values]
+  }
 }
+
+const fewMembersMax = 8
 
 /** Members kept of one set, and of all sets together. */
 export interface MemberBounds {
@@ -36,6 +59,11 @@ export class Interval {
   /** Begins anew, as interval `number`. */
   open(number: number): void {
     this.number = number
+    this.release()
+  }
+
+  /** Lets go of what came, which is elsewhere by now. */
+  release(): void {
     this.timers.clear()
     this.sets.clear()
     this.memberCount = 0
@@ -54,20 +82,19 @@ export class Interval {
       this.samples[slot] = 0
     } else if (kind === gauge) this.writtenMs[slot] = Number.NEGATIVE_INFINITY
     else if (kind === timer) this.timers.begin(slot)
-    else if (kind === set) this.sets.set(slot, { values: new Set(), bytes: 0, overflowed: false })
+    else if (kind === set) this.sets.set(slot, new Members())
   }
 
   /** Adds a member to the slot's set; false when there is no room, which marks the set. */
   addMember(slot: number, member: string, { membersMax, allMembersMax }: MemberBounds): boolean {
     const members = this.sets.get(slot) as Members
-    if (members.values.has(member)) return true
-    const isFull = members.values.size >= membersMax || members.bytes + member.length > setBytesMax
+    if (members.has(member)) return true
+    const isFull = members.size >= membersMax || members.bytes + member.length > setBytesMax
     if (isFull || this.memberCount >= allMembersMax) {
       members.overflowed = true
       return false
     }
-    members.values.add(member)
-    members.bytes += member.length
+    members.add(member)
     this.memberCount++
     return true
   }

@@ -121,8 +121,8 @@ export class Shard {
       gauges: this.#changes.list(fed[gauge]),
       timers: timers.list(fed[timer]),
       sets: fed[set].map((slot) => {
-        const { values: members, overflowed } = sets.get(slot) as Members
-        return { slot, members: [...members], overflowed }
+        const members = sets.get(slot) as Members
+        return { slot, members: members.list(), overflowed: members.overflowed }
       }),
     }
   }

@@ -24,6 +24,9 @@ import { type Sender, StatsdIntake } from './statsd.ts'
 import { openTimedRoad } from './timed-road.ts'
 import { type PoolOptions, WorkerPool } from './workers/pool.ts'
 
+/** Blocks of series whose messages are made between two turns of the event loop: a few milliseconds' worth. */
+const stepsATurn = 4
+
 export async function startStatsdRoad(
   config: Config,
   context: Context,
@@ -63,7 +66,7 @@ export async function startStatsdRoad(
       const happened = happenings.take(source.id, bucketMs)
       logs?.mark(bucketMs)
       // Packets are received between two steps, so that a large flush loses none.
-      while (drain.step()) await turn()
+      for (let steps = 1; drain.step(); steps++) if (steps % stepsATurn === 0) await turn()
       makeRoom(bucketMs)
       return { metrics: drain.messages, ...happened, ...(packetMs !== undefined && { hops: { packetMs } }) }
     },

@@ -7,10 +7,13 @@
  *     heads[slot] → entry → next entry → … → 0        values[entry], nexts[entry]
  */
 import { type Distribution, DistributionBuilder } from '../model/distribution.ts'
+import { figuresEach, type PackedDistributions, unpacked } from '../model/packed-distributions.ts'
 import { grown } from './series.ts'
 
-/** Samples of one timer before it gets a builder. */
-export const fewMax = 32
+/** Samples of one timer before it gets a builder, which would be larger than so many. */
+export const fewMax = 250
+/** Samples that are sorted by insertion: quick for so few, and most come nearly in order or nearly alike. */
+const insertionMax = 32
 
 /** Samples of several timers, one timer after another, and the distributions of those with many. */
 export interface TimerList {
@@ -95,15 +98,25 @@ export class Timers {
   }
 
   build(slot: number): Distribution {
-    return this.buildAll([slot])[0] as Distribution
+    return unpacked(this.pack([slot]))[0] as Distribution
   }
 
-  /** The distributions of slots that have samples; those with few share one block of memory. */
-  buildAll(slots: readonly number[]): Distribution[] {
-    let few = 0
-    for (const slot of slots) few += this.#sizes[slot] as number
-    const room = new Room(2 * few)
-    return slots.map((slot) => this.#builders.get(slot)?.build() ?? this.#buildFew(slot, room))
+  /** The distributions of slots that have samples. */
+  pack(slots: readonly number[]): PackedDistributions {
+    const large = new Map<number, Distribution>()
+    let pairsMax = 0
+    for (const slot of slots) {
+      const seen = this.#builders.get(slot)?.build()
+      if (seen) large.set(slot, seen)
+      pairsMax += 2 * (seen?.values.length ?? (this.#sizes[slot] as number))
+    }
+    const packer = new Packer(slots.length, pairsMax)
+    for (const slot of slots) {
+      const seen = large.get(slot)
+      if (seen) packer.put(seen)
+      else packer.putSamples(this.#fill(slot), this.#scaledCounts[slot] as number)
+    }
+    return packer.packed()
   }
 
   /** The samples of slots that have some, as they came. */
@@ -130,19 +143,50 @@ export class Timers {
     let builder = this.#builders.get(slot)
     if (!builder) {
       builder = new DistributionBuilder()
-      if (this.#sizes[slot] !== 0) builder.merge(this.#buildFew(slot, new Room(2 * fewMax)))
+      if (this.#sizes[slot] !== 0) builder.merge(this.build(slot))
       this.#builders.set(slot, builder)
     }
     return builder
   }
 
-  #buildFew(slot: number, room: Room): Distribution {
+  /** Copies the slot's samples to the scratch, as they came, and returns how many there are. */
+  #fill(slot: number): number {
     const size = this.#sizes[slot] as number
     let entry = this.#heads[slot] as number
     for (let i = size - 1; i >= 0; i--) {
       scratch[i] = this.#values[entry] as number
       entry = this.#nexts[entry] as number
     }
+    return size
+  }
+}
+
+const scratch = new Float64Array(fewMax)
+
+/** Puts distributions behind one another. */
+class Packer {
+  readonly #sizes: Int32Array
+  readonly #exact: Uint8Array
+  readonly #figures: Float64Array
+  readonly #pairs: Float64Array
+  #count = 0
+  #at = 0
+
+  constructor(count: number, pairsMax: number) {
+    this.#sizes = new Int32Array(count)
+    this.#exact = new Uint8Array(count)
+    this.#figures = new Float64Array(count * figuresEach)
+    this.#pairs = new Float64Array(pairsMax)
+  }
+
+  put({ values, counts, exact, count, sum, sumSquares, min, max }: Distribution): void {
+    this.#pairs.set(values, this.#at)
+    this.#pairs.set(counts, this.#at + values.length)
+    this.#end(values.length, Number(exact), count, sum, sumSquares, min, max)
+  }
+
+  /** The first `size` samples of the scratch; `scaledCount` is what they stand for. */
+  putSamples(size: number, scaledCount: number): void {
     let sum = 0
     let sumSquares = 0
     for (let i = 0; i < size; i++) {
@@ -151,52 +195,53 @@ export class Timers {
       sumSquares += value * value
     }
     sortScratch(size)
-    const { values, counts } = pairsOfScratch(size, room)
-    const [min, max] = [scratch[0] as number, scratch[size - 1] as number]
-    return { count: this.#scaledCounts[slot] as number, sum, sumSquares, min, max, exact: true, values, counts }
+    const distinct = distinctOfScratch(size)
+    const pairs = this.#pairs
+    let at = this.#at - 1
+    for (let i = 0; i < size; i++) {
+      if (i === 0 || scratch[i] !== scratch[i - 1]) pairs[++at] = scratch[i] as number
+      pairs[at + distinct] = (pairs[at + distinct] as number) + 1
+    }
+    this.#end(distinct, 1, scaledCount, sum, sumSquares, scratch[0] as number, scratch[size - 1] as number)
+  }
+
+  packed(): PackedDistributions {
+    const { length } = this.#pairs
+    // Where most values came several times, a copy of what is used lets go of much that is not.
+    const pairs = this.#at * 2 < length ? this.#pairs.slice(0, this.#at) : this.#pairs.subarray(0, this.#at)
+    return { sizes: this.#sizes, exact: this.#exact, figures: this.#figures, pairs }
+  }
+
+  #end(size: number, exact: number, count: number, sum: number, sumSquares: number, min: number, max: number): void {
+    const i = this.#count++
+    this.#sizes[i] = size
+    this.#exact[i] = exact
+    const figures = this.#figures
+    const from = i * figuresEach
+    figures[from] = count
+    figures[from + 1] = sum
+    figures[from + 2] = sumSquares
+    figures[from + 3] = min
+    figures[from + 4] = max
+    this.#at += 2 * size
   }
 }
 
-/** One block of zeros, given away piece by piece: an array of its own for each timer would cost more than its values. */
-class Room {
-  readonly #buffer: ArrayBuffer
-  #at = 0
-
-  constructor(length: number) {
-    this.#buffer = new ArrayBuffer(8 * length)
-  }
-
-  take(length: number): Float64Array {
-    const piece = new Float64Array(this.#buffer, this.#at, length)
-    this.#at += piece.byteLength
-    return piece
-  }
+function distinctOfScratch(size: number): number {
+  let distinct = size > 0 ? 1 : 0
+  for (let i = 1; i < size; i++) if (scratch[i] !== scratch[i - 1]) distinct++
+  return distinct
 }
 
-const scratch = new Float64Array(fewMax)
-/** Counts of samples that all differ, by how many there are; nobody changes a distribution. */
-const ones = Array.from({ length: fewMax + 1 }, (_, length) => new Float64Array(length).fill(1))
-
-/** Insertion sort: quick for so few, and most come nearly in order or nearly alike. */
 function sortScratch(size: number): void {
+  if (size > insertionMax) {
+    scratch.subarray(0, size).sort()
+    return
+  }
   for (let i = 1; i < size; i++) {
     const value = scratch[i] as number
     let at = i - 1
     for (; at >= 0 && (scratch[at] as number) > value; at--) scratch[at + 1] = scratch[at] as number
     scratch[at + 1] = value
   }
-}
-
-/** Distinct values of the sorted scratch and how often each is there. */
-function pairsOfScratch(size: number, room: Room): { values: Float64Array; counts: Float64Array } {
-  let distinct = size > 0 ? 1 : 0
-  for (let i = 1; i < size; i++) if (scratch[i] !== scratch[i - 1]) distinct++
-  const values = room.take(distinct)
-  const counts = distinct === size ? (ones[size] as Float64Array) : room.take(distinct)
-  let at = -1
-  for (let i = 0; i < size; i++) {
-    if (i === 0 || scratch[i] !== scratch[i - 1]) values[++at] = scratch[i] as number
-    if (distinct !== size) counts[at] = (counts[at] as number) + 1
-  }
-  return { values, counts }
 }

@@ -6,6 +6,7 @@
  * series list may be the same object from message to message: compare by identity first.
  */
 import type { Distribution } from './distribution.ts'
+import { type PackedDistributions, unpacked } from './packed-distributions.ts'
 
 /** How a series behaves; rule-language.md §5. `untyped` is a foreign number (a Graphite line) of unknown kind. */
 export type MetricKind = 'count' | 'gauge' | 'timer' | 'set' | 'untyped'
@@ -36,6 +37,21 @@ export interface GaugeColumn extends ValueColumn {
 export interface TimerColumn {
   names: readonly string[]
   distributions: readonly Distribution[]
+  /** The same, where the maker has it so; `distributions` is then made when somebody asks. */
+  packed?: PackedDistributions
+}
+
+/** A column whose distributions are objects only for whoever looks at them. */
+export function packedTimers(names: readonly string[], packed: PackedDistributions): TimerColumn {
+  let made: readonly Distribution[] | undefined
+  return {
+    names,
+    packed,
+    get distributions() {
+      made ??= unpacked(packed)
+      return made
+    },
+  }
 }
 
 /** Sets: their members, up to `setMembersMax`; `overflowed[i]` tells that there were more. */

@@ -23,13 +23,14 @@ import type {
   TimerColumn,
   ValueColumn,
 } from '../../model/metric.ts'
+import { figuresEach, type PackedDistributions } from '../../model/packed-distributions.ts'
 import { err, ok, type Result } from '../../model/result.ts'
 import { plain } from './shapes.ts'
 
 /** Blocks of names that one reader remembers; beyond it all are forgotten and decoded anew. */
 const nameBlocksMax = 1024
 const newline = 0x0a
-const figuresPerTimer = 5
+const figuresPerTimer = figuresEach
 
 interface MetricsHead {
   source: string
@@ -76,8 +77,10 @@ export function writeMetrics(
   return ok({ head: { kind: 'metrics', key, id, ...(hops && { hops }), ...head }, body: body.parts })
 }
 
-function timerHead({ names, distributions }: TimerColumn): Pick<MetricsHead, 'timerSizes' | 'timerExact'> {
-  if (names.length === 0) return {}
+function timerHead(timers: TimerColumn): Pick<MetricsHead, 'timerSizes' | 'timerExact'> {
+  if (timers.names.length === 0) return {}
+  if (timers.packed) return { timerSizes: [...timers.packed.sizes], timerExact: [...timers.packed.exact] }
+  const { distributions } = timers
   return {
     timerSizes: distributions.map(({ values }) => values.length),
     timerExact: distributions.map(({ exact }) => Number(exact)),
@@ -103,7 +106,7 @@ class BodyWriter {
 
   floats(slot: string, names: readonly string[], values: Float64Array): void {
     this.same(slot, names.length, values.length)
-    this.parts.push(Buffer.from(values.buffer, values.byteOffset, values.byteLength))
+    this.parts.push(bytesOf(values))
   }
 
   values(slot: string, column: ValueColumn): void {
@@ -118,7 +121,12 @@ class BodyWriter {
     this.names(`${slot}.graphite`, graphiteNames)
   }
 
-  distributions({ names, distributions }: TimerColumn): void {
+  distributions(timers: TimerColumn): void {
+    if (timers.packed) {
+      this.#packed(timers.names, timers.packed)
+      return
+    }
+    const { names, distributions } = timers
     this.same('timers', names.length, distributions.length)
     const figures = new Float64Array(distributions.length * figuresPerTimer)
     distributions.forEach((d, i) => {
@@ -138,9 +146,21 @@ class BodyWriter {
     this.parts.push(Buffer.from(pairs.buffer))
   }
 
+  #packed(names: readonly string[], { sizes, exact, figures, pairs }: PackedDistributions): void {
+    this.same('timers', names.length, sizes.length)
+    this.same('timers', names.length, exact.length)
+    this.same('timers', names.length * figuresPerTimer, figures.length)
+    this.same('timers', 2 * sizes.reduce((sum, size) => sum + size, 0), pairs.length)
+    this.parts.push(bytesOf(figures), bytesOf(pairs))
+  }
+
   same(slot: string, wanted: number, came: number): void {
     if (wanted !== came) this.problem = `${came} entries for ${wanted} names in ${slot}`
   }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float64Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
 }
 
 function newlines(block: Buffer): number {

@@ -26,7 +26,7 @@ export type { LogRecord }
 const segmentBytesMax = 16 * 1024 ** 2
 const segmentAgeMaxMs = 10 * 60_000
 const recentRecordsMax = 4096
-const recentBytesMax = 64 * 1024 ** 2
+const recentBytesMax = 16 * 1024 ** 2
 const readRecordsMax = 256
 
 export interface SegmentLogOptions {
