@@ -1,6 +1,6 @@
 /**
  * Read: entries out of a journal's folder, from a time to a time, at full speed and in bounded memory: while one block is
- * handled the next is read and unpacked.
+ * handled the next ones are read and unpacked.
  *
  * Entries come a block at a time, in the order of the log and each once. First, where the range begins in the middle,
  * the rules that were in force there. A block that was spoilt, and a segment that retention has removed meanwhile, are told
@@ -15,6 +15,8 @@ import { readRecords } from './format.ts'
 import { type Block, endOf, listSegments, type Segment, storedOf, walkBlocks, withSegment } from './segments.ts'
 
 const unpack = promisify(zstdDecompress)
+/** Blocks that are read and unpacked while one is handled. */
+const aheadBlocks = 3
 
 export interface Range {
   /** Everything that was written at or after this time of the log, epoch ms; a little before it may come too. */
@@ -92,7 +94,7 @@ class Reading {
 
   async *segment(file: FileHandle, segment: Segment, fromMs: number, toMs: number): AsyncGenerator<Batch> {
     let rules: Block | undefined
-    let next: { block: Block; records: Promise<Buffer | undefined> } | undefined
+    const ahead: { block: Block; raw: Promise<Buffer | undefined> }[] = []
     for await (const block of walkBlocks(file)) {
       if (block.toMs < fromMs) {
         if (block.hasRules) rules = block
@@ -104,11 +106,11 @@ class Reading {
       }
       if (rules && !this.#withoutRules) yield* this.#rulesBefore(file, rules)
       rules = undefined
-      const ready = next
-      next = { block, records: this.#raw(file, block, segment) }
-      if (ready) yield* this.#batch(ready.block, await ready.records)
+      ahead.push({ block, raw: this.#raw(file, block, segment) })
+      const ready = ahead.length > aheadBlocks ? ahead.shift() : undefined
+      if (ready) yield* this.#batch(ready.block, await ready.raw)
     }
-    if (next) yield* this.#batch(next.block, await next.records)
+    for (const { block, raw } of ahead) yield* this.#batch(block, await raw)
   }
 
   /** Unpacks a block; undefined, and told, when it cannot be. Never rejects, since nobody may be waiting yet. */

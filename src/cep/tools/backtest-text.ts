@@ -68,7 +68,7 @@ export function ranLine({ loaded, replayed, tookMs }: Ran, alerts: number): stri
   const { fromMs, toMs, points } = replayed
   const speed = tookMs > 0 ? `, ${rough((points * 1000) / tookMs)} points/s` : ''
   const span = `${roughDuration(toMs - fromMs)} of traffic (${formatUtc(fromMs)} to ${formatUtc(toMs)})`
-  return `${many(alerts, 'alert')} of ${many(loaded.rules.length, 'rule')} in ${span}: ${rough(points)} points in ${roughDuration(tookMs)}${speed}`
+  return `${many(alerts, 'alert')} of ${many(loaded.rules.length, 'rule')} in ${span}: ${rough(points)} points in ${(tookMs / 1000).toFixed(1)}s${speed}`
 }
 
 /** 12345678 → `12.3 M`. */
