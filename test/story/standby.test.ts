@@ -37,7 +37,7 @@ describe.skipIf(!rabbitmqInstalled())('a hot standby', () => {
     await leader.end('SIGKILL')
     await fedFor(3)
     await expectTruth()
-  })
+  }, 60_000)
 
   test('takes over from a leader that hangs, which stands by when it wakes up', async () => {
     const leader = await engines.leader()
@@ -49,7 +49,7 @@ describe.skipIf(!rabbitmqInstalled())('a hot standby', () => {
     await fedFor(3)
     await expectTruth()
     expect(await engines.leader()).not.toBe(leader)
-  })
+  }, 60_000)
 
   test('and a broker that is away for longer than a dead source takes loses nothing and kills no source', async () => {
     await engines.leader()
@@ -59,5 +59,5 @@ describe.skipIf(!rabbitmqInstalled())('a hot standby', () => {
     await broker.restart()
     await fedFor(3)
     await expectTruth()
-  })
+  }, 90_000)
 })
