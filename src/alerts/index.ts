@@ -95,6 +95,7 @@ class Alerts implements Part {
     this.#everySecond = interval(1000, clock).subscribe(() => {
       this.#standInForClock()
       this.#sayOwnAlerts()
+      this.#outbox.pump()
     })
     this.#status = reportStatus('alerts', this.#context, this.#stats, () => {
       const problem = this.#problem()
@@ -201,11 +202,11 @@ class Alerts implements Part {
         const lock = await bus.lock('alerts', signal)
         await this.#reader?.caughtUp()
         this.#isLeader = true
-        this.#outbox.lead(true)
+        this.#outbox.lead(lock)
         this.#herald.lead(true)
         await Promise.race([lock.lost, aborted(signal)])
         this.#isLeader = false
-        this.#outbox.lead(false)
+        this.#outbox.lead(undefined)
         this.#herald.lead(false)
         if (signal.aborted) await lock.release()
       } catch {

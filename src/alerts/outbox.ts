@@ -9,7 +9,7 @@
  * makes the notification), and where there is none it is a dead letter. Each is a receipt, so nothing ends unsaid.
  */
 import type { Subscription } from 'rxjs'
-import type { Bus } from '../bus/bus.ts'
+import type { Bus, Lock } from '../bus/bus.ts'
 import type { Claim, Receipt, ReceiptOutcome } from '../model/delivery.ts'
 import { formatDuration } from '../model/duration.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
@@ -62,7 +62,7 @@ export class Outbox {
   readonly #aborts = new Set<AbortController>()
   readonly #tries = new Set<Promise<void>>()
   readonly #busSituation: Situation
-  #leads = false
+  #lock: Pick<Lock, 'isHeld'> | undefined
   #closed = false
   #timer: Subscription | undefined
 
@@ -78,9 +78,15 @@ export class Outbox {
     this.pump()
   }
 
-  lead(leads: boolean): void {
-    this.#leads = leads
+  /** Sends for as long as the lock is held, undefined for not at all. */
+  lead(lock: Pick<Lock, 'isHeld'> | undefined): void {
+    this.#lock = lock
     this.pump()
+  }
+
+  /** Asked before each step that cannot be taken back: after a hang another node may lead. */
+  get #leads(): boolean {
+    return this.#lock?.isHeld() === true
   }
 
   /** Starts every try that is due. Called whenever notifications changed or time has passed. */
@@ -200,7 +206,8 @@ export class Outbox {
     const { key, receiver } = notification
     const attempt = notification.attempt + 1
     const claim: Claim = { key, receiver, attempt, by: instance, atMs: clock.now() }
-    if (!(await this.#say(() => bus.publish('claims', claim)))) {
+    // A claim without a receipt belongs to whoever leads next.
+    if (!(await this.#say(() => bus.publish('claims', claim))) || !this.#leads) {
       this.#busy.delete(key)
       return
     }

@@ -55,7 +55,7 @@ beforeEach(async () => {
   const random = seededRandom('test')
   outbox = new Outbox({ bus, clock, log: silentLog, stats, instance: 'test', random, state })
   outbox.configure(new Map([['oncall', { receiver, timeoutMs: 30_000, giveUpMs }]]))
-  outbox.lead(true)
+  outbox.lead({ isHeld: () => true })
   bus.readLog('alerts-log', 'first', (entry: LogEntry) => {
     step(state, entry, oncallOnly, noChanges())
     if (entry.kind === 'receipts') {
@@ -180,11 +180,11 @@ describe('the end of the tries', () => {
 
   test('the end of a page that nobody took need not arrive and is no dead letter', async () => {
     answers = [refused, delivered]
-    outbox.lead(false)
+    outbox.lead(undefined)
     await say()
     await bus.publish('transitions.any', transition('ok', startMs + 1_000))
     await until(() => state.notifications.size === 2)
-    outbox.lead(true)
+    outbox.lead({ isHeld: () => true })
     await until(() => receipts.length === 2)
     expect(receipts.map(({ isMoot = false }) => isMoot)).toEqual([false, true])
     expect(stats.get('dead_total')).toBe(1)
@@ -229,22 +229,22 @@ describe('a lane', () => {
   })
 
   test('with nothing to lead, nothing is sent; with the lead, what waits is', async () => {
-    outbox.lead(false)
+    outbox.lead(undefined)
     await say()
     await until(() => state.notifications.size === 1)
     expect(tries).toHaveLength(0)
-    outbox.lead(true)
+    outbox.lead({ isHeld: () => true })
     await until(() => receipts.length === 1)
   })
 
   test('what another leader claimed without a receipt is sent again with the same key', async () => {
-    outbox.lead(false)
+    outbox.lead(undefined)
     await say()
     await until(() => state.notifications.size === 1)
     const [key = ''] = state.notifications.keys()
     await bus.publish('claims', { key, receiver: 'oncall', attempt: 1, by: 'another', atMs: startMs })
     await until(() => state.notifications.get(key)?.state === 'claimed')
-    outbox.lead(true)
+    outbox.lead({ isHeld: () => true })
     await until(() => receipts.length === 1)
     expect(tries.map((one) => one.key)).toEqual([key])
     expect(receipts).toMatchObject([{ attempt: 2, outcome: 'delivered' }])
