@@ -281,6 +281,14 @@ class Alerts implements Part {
     const { book } = this.#state
     this.#stats.observe('firing', () => book.firing.size)
     this.#stats.observe('resolved', () => book.ended.size)
+    const { flaps, gatherings, handling } = this.#state
+    const isActive = ({ state }: { state: string }) => state === 'active'
+    this.#stats.observe('flapping', () => [...flaps.values()].filter(({ sinceMs }) => sinceMs !== undefined).length)
+    this.#stats.observe('waiting_for_limits', () =>
+      [...gatherings.values()].reduce((sum, { waiting }) => sum + waiting.length, 0),
+    )
+    this.#stats.observe('silences_active', () => [...handling.silences.values()].filter(isActive).length)
+    this.#stats.observe('maintenance_active', () => [...handling.maintenances.values()].filter(isActive).length)
     this.#stats.observe('queue_length', () => this.#outbox.queueLength())
     this.#stats.observe('dead_letters', () => this.#outbox.deadLetterCount)
     this.#stats.observe('leader', () => Number(this.#isLeader))

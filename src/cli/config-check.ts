@@ -5,6 +5,7 @@ import { checkCloudwatch } from '../cloudwatch2graphite/settings.ts'
 import { checkDashboards } from '../dashboards/load.ts'
 import type { Config } from '../runtime/config.ts'
 import type { Problem } from '../runtime/problem.ts'
+import { matchProblems } from './config-matches.ts'
 import { type Outcome, problemsOutcome } from './print.ts'
 
 /** `environment` is where secrets in check files come from. */
@@ -19,6 +20,7 @@ export async function configCheck(
     ...checkDashboards(dashboards.files),
     ...(cloudwatch2graphite ? checkCloudwatch(cloudwatch2graphite.metrics) : []),
     ...(await ruleProblems(config)),
+    ...matchProblems(config),
   ]
   if (problems.length > 0 || json) return problemsOutcome(problems, json, problems.length > 0 ? 1 : 0)
   return { exitCode: 0, text: `${config.file}: fine` }

@@ -56,7 +56,7 @@ test('only the leader says decisions; a new leader says what the former did not'
   expect(said()).toEqual([decision('t2')])
 })
 
-test('a silence and an acknowledgement in force are said again with their own ids before the log forgets them', async () => {
+test('silences, maintenance and acknowledgements in force are said again with their own ids before the log forgets them', async () => {
   const given = { by: 'ann', atMs: nowMs, heardMs: nowMs }
   const times = { startsMs: nowMs, endsMs: nowMs + 10 * repeatMs }
   state.handling.silences.set('s1', {
@@ -75,6 +75,10 @@ test('a silence and an acknowledgement in force are said again with their own id
     ...times,
     state: 'ended',
   })
+  const planned = { ...given, reason: 'x', matchers: { rule: 'a' }, atMs: nowMs, startsMs: 0, endsMs: 0 }
+  const sunday = { every: 'sunday', at: '02:00', for: '2h', zone: 'UTC' }
+  state.handling.maintenances.set('m1', { ...planned, id: 'm1', when: sunday, isPlanned: false, state: 'waiting' })
+  state.handling.maintenances.set('m2', { ...planned, id: 'm2', when: sunday, isPlanned: true, state: 'waiting' })
   const acknowledgement = { id: 'c1', ...given, note: '', sticky: false, level: 'crit' as const }
   state.handling.care.set('a/b', { episode: 'e', acknowledgement, notes: [], applied: ['c1'] })
   herald.lead(true)
@@ -82,9 +86,10 @@ test('a silence and an acknowledgement in force are said again with their own id
   clock.advanceTo(nowMs + 1000)
   state.nowMs = nowMs + repeatMs + 60_000
   clock.advanceTo(nowMs + 2000)
-  await until(() => heard.length >= 2)
+  await until(() => heard.length >= 3)
   expect(heard.map(({ key, message }) => [key, (message as { id: string }).id])).toEqual([
     ['commands.silence', 's1'],
+    ['commands.maintain', 'm1'],
     ['commands.acknowledge', 'c1'],
   ])
 })

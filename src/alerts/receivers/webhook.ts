@@ -44,6 +44,10 @@ export interface WebhookBody {
   alerts: readonly WebhookAlert[]
   /** Alerts of a summary that are not listed. */
   moreCount: number
+  /** It tells that the alert flaps, or no longer does; or it gathers what was over the receiver's limit. */
+  turn?: Notification['turn']
+  /** One sentence on that, or on a silence that soon ends. */
+  remark?: string
   /** Receivers that did not take it, so that this one is told instead. */
   insteadOf?: readonly { receiver: string; detail: string }[]
   /** When it passed each edge, epoch ms, as far as known. */
@@ -149,7 +153,7 @@ export function webhookBody(
   sendMs: number,
   words: Omit<Templated, 'problem'> = {},
 ): WebhookBody {
-  const { key, kind, level, rule, alerts, moreCount, hops, insteadOf } = notification
+  const { key, kind, level, rule, alerts, moreCount, turn, remark, hops, insteadOf } = notification
   const title = words.subject ?? wording(notification, { consoleUrl, sendMs, timeZone: 'UTC' }).subject
   return {
     version: 1,
@@ -162,6 +166,8 @@ export function webhookBody(
     sentAt: formatIso(sendMs),
     alerts: alerts.map((alert) => webhookAlert(alert, consoleUrl)),
     moreCount,
+    ...(turn !== undefined && { turn }),
+    ...(remark !== undefined && { remark }),
     ...(insteadOf && { insteadOf: insteadOf.map(({ receiver, detail }) => ({ receiver, detail })) }),
     hops: { ...hops, sendMs },
   }
