@@ -6,12 +6,15 @@ rules:
   source_dead:
     crit: source:{source} is crit
     say: "{source} has stopped sending: what it feeds is not watched any more"
+    runbook: docs/runbooks.md#source_dead
   rule_overflow:
     warn: source:{rule} is warn, keep 10m
     say: "rule {rule} has more groups than it may have; new ones are not watched"
+    runbook: docs/runbooks.md#rule_overflow
   rule_stopped:
     crit: source:{rule} is crit
     say: "rule {rule} failed and is not evaluated any more; the others go on"
+    runbook: docs/runbooks.md#rule_stopped
 `
 
 /** Those rules, and the engine's own beside them; a rule of the same name in a file takes its place. */

@@ -3,18 +3,18 @@
  */
 import { isMap, type Node } from 'yaml'
 import { parseDuration } from '../../model/duration.ts'
-import { parsePath } from '../../model/path.ts'
 import { suggest } from '../../runtime/problem.ts'
 import type { CatalogueEntry } from './catalogue.ts'
+import { readEntry, readFacts } from './catalogue-file.ts'
 import type { LetSource } from './check.ts'
-import { durationCure, meantUnit, pathCure } from './cures.ts'
+import { durationCure } from './cures.ts'
 import { reservedWords } from './lex.ts'
 import type { RawTest } from './load.ts'
 import { parseExpression, parseLevel } from './parse.ts'
+import { readSlo } from './slo-file.ts'
 import { type Expression, type LevelSentence, SentenceError } from './syntax.ts'
 import { readTests } from './test-file.ts'
-import type { SeriesKind } from './tree.ts'
-import { catalogueKeys, catalogueUnits, fileKeys, missingWords, ruleKeys, seriesKinds, sloKeys } from './words.ts'
+import { fileKeys, missingWords, ruleKeys } from './words.ts'
 import { entriesOf, itemsOf, type LocatedText, reportRange, type SourceFile, textOf } from './yaml-rules.ts'
 
 export interface RawRule {
@@ -69,66 +69,9 @@ export function readRuleFile(file: SourceFile): RawFile {
   return raw
 }
 
-function readEntry(file: SourceFile, item: unknown, into: RawFile['catalogue']): void {
-  const found = new Map(entriesOf(file, item, 'metrics', catalogueKeys).map(([key, node]) => [key, node]))
-  const match = found.has('match') ? textOf(file, found.get('match'), 'match') : undefined
-  const kind = found.has('kind') ? textOf(file, found.get('kind'), 'kind') : undefined
-  const unit = found.has('unit') ? textOf(file, found.get('unit'), 'unit') : undefined
-  if (!found.has('match') || !found.has('kind')) {
-    if (isMap(item)) file.reportNode(item, 'an entry needs "match" and "kind"')
-    return
-  }
-  if (!match || !kind) return
-  const parsed = parsePath(match.text)
-  if (!parsed.ok) {
-    reportRange(
-      match,
-      { start: parsed.error.column - 1, end: parsed.error.column },
-      'syntax',
-      parsed.error.message,
-      pathCure(match.text),
-    )
-    return
-  }
-  const isKind = seriesKinds.some((known) => known === kind.text)
-  if (!isKind)
-    reportWhole(kind, `expected a kind: ${seriesKinds.join(', ')}`, 'file', didYouMean(kind.text, seriesKinds))
-  const isUnit = !unit || catalogueUnits.some((known) => known === unit.text)
-  if (unit && !isUnit) reportWhole(unit, `expected a unit: ${catalogueUnits.join(' ')}`, 'file', unitHelp(unit.text))
-  const stepMs = readDuration(file, found.get('step'), 'step')
-  if (!isKind || !isUnit) return
-  into.push({
-    pattern: parsed.value,
-    kind: kind.text as SeriesKind,
-    unitText: unit?.text ?? '',
-    stepMs,
-    at: match,
-    line: file.lineOf(item),
-  })
-}
-
-function didYouMean(text: string, known: readonly string[]): string | undefined {
+export function didYouMean(text: string, known: readonly string[]): string | undefined {
   const meant = suggest(text, known)
   return meant && `did you mean "${meant}"?`
-}
-
-function unitHelp(text: string): string | undefined {
-  const meant = meantUnit(text)
-  return meant && `write ${meant}`
-}
-
-function readFacts(file: SourceFile, node: unknown): RawFile['facts'] {
-  return entriesOf(file, node, 'facts').map(([name, keys, at]) => {
-    const values: Record<string, Record<string, string>> = {}
-    for (const [key, facts] of entriesOf(file, keys, `facts.${name}`)) {
-      values[key] = {}
-      for (const [fact, value] of entriesOf(file, facts, `facts.${name}.${key}`)) {
-        const text = textOf(file, value, fact)
-        if (text) (values[key] as Record<string, string>)[fact] = text.text
-      }
-    }
-    return { name, at: keyText(file, name, at), line: file.lineOf(at), values }
-  })
 }
 
 function readRule(file: SourceFile, name: string, node: unknown, key: Node): RawRule {
@@ -271,44 +214,6 @@ function readLet(file: SourceFile, rule: RawRule, name: string, value: unknown, 
   rule.lets.set(name, { where, expression })
 }
 
-function readSlo(file: SourceFile, rule: RawRule, node: unknown): void {
-  const found = new Map(entriesOf(file, node, 'slo', sloKeys).map(([key, value]) => [key, value]))
-  const [bad, all, target] = ['bad', 'all', 'target'].map((key) =>
-    found.has(key) ? textOf(file, found.get(key), key) : undefined,
-  )
-  if (!bad || !all || !target) {
-    rule.isWhole = false
-    const lacking = ['bad', 'all', 'target'].filter((key) => !found.has(key)).join(', ')
-    if (isMap(node) && lacking) file.reportNode(node, `an slo needs bad, all and target; there is no ${lacking}`)
-    return
-  }
-  if (![isPath(bad), isPath(all), isTarget(target)].every(Boolean)) rule.isWhole = false
-  const least = found.has('at least') ? textOf(file, found.get('at least'), 'at least') : undefined
-  if (least && !/^[1-9]\d*$/.test(least.text)) {
-    reportWhole(least, 'expected a whole number of bad requests')
-    rule.isWhole = false
-  }
-  if (!rule.isWhole) rule.unread.push(bad, all)
-  else rule.slo = { bad, all, target, least: Number(least?.text ?? 0) }
-}
-
-/** Requests are counted by one path each, or by a let that stands for one. */
-function isPath(where: LocatedText): boolean {
-  const expression = attempt(where, () => parseExpression(where.text))
-  const isOne = expression?.kind === 'selector' || expression?.kind === 'name'
-  const range = { start: 0, end: where.text.length }
-  if (expression && !isOne) reportRange(where, range, 'kind', 'expected a path, such as browserid.{process}.http.5*')
-  return isOne
-}
-
-/** Some budget has to be left, and not all of it. */
-function isTarget(where: LocatedText): boolean {
-  const percent = Number(/^(\d+(?:\.\d+)?)% over \d+d$/.exec(where.text)?.[1] ?? 0)
-  const isOne = percent > 0 && percent < 100
-  if (!isOne) reportWhole(where, 'expected a target above 0% and below 100%, such as 99.9% over 30d')
-  return isOne
-}
-
 export function readDuration(file: SourceFile, node: unknown, what: string): number | undefined {
   if (node === undefined) return undefined
   const text = textOf(file, node, what)
@@ -322,7 +227,7 @@ export function readDuration(file: SourceFile, node: unknown, what: string): num
 }
 
 /** The name of a mapping's key as a located text. */
-function keyText(file: SourceFile, text: string, key: Node): LocatedText {
+export function keyText(file: SourceFile, text: string, key: Node): LocatedText {
   const start = key.range?.[0] ?? 0
   return { file, text, offsets: Array.from({ length: text.length + 1 }, (_, i) => start + i) }
 }

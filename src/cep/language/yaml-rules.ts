@@ -43,6 +43,7 @@ export class SourceFile {
   /** Offsets at which lines begin; counted here, since YAML that is torn is counted wrong elsewhere. */
   readonly #lineStarts: readonly number[]
   readonly #document: Document
+  readonly #byPlace = new Map<string, readonly RuleProblem[]>()
   #isTorn = false
 
   constructor(path: string, text: string) {
@@ -95,15 +96,15 @@ export class SourceFile {
     if (this.#isTorn && (what.code === 'file' || / no such key as | is not declared/.test(what.message))) return
     const { line, col } = this.#placeOf(Math.min(what.at, this.text.length))
     // What YAML itself cannot read is told once, not again as a text that is none.
-    const isKnown = this.problems.some(
-      (other) =>
-        other.line === line &&
-        other.column === col &&
-        (other.message === what.message || (what.code === 'file' && other.code === 'syntax')),
+    const place = `${line}:${col}`
+    const here = this.#byPlace.get(place) ?? []
+    const isKnown = here.some(
+      (other) => other.message === what.message || (what.code === 'file' && other.code === 'syntax'),
     )
     if (isKnown) return
-    const source = this.text.split('\n')[line - 1]?.replace(/\r$/, '') ?? ''
-    this.problems.push({
+    const start = this.#lineStarts[line - 1] as number
+    const source = this.text.slice(start, (this.#lineStarts[line] ?? this.text.length + 1) - 1).replace(/\r$/, '')
+    const problem: RuleProblem = {
       file: this.path,
       line,
       column: col,
@@ -113,7 +114,9 @@ export class SourceFile {
       length: Math.max(1, Math.min(what.length, source.length - col + 1)),
       source,
       ...(what.help !== undefined && { help: what.help }),
-    })
+    }
+    this.problems.push(problem)
+    this.#byPlace.set(place, [...here, problem])
   }
 
   #placeOf(at: number): { line: number; col: number } {
