@@ -8,34 +8,22 @@ import type { Sources } from './sources.ts'
 import type { BoardLeaf, StateBoard } from './state-leaf.ts'
 
 /** What a leaf reads that asks neither inputs nor another rule. */
-export function boardOf(
-  leaf: BoardLeaf,
-  sources: Sources,
-  all: () => readonly RuleRun[],
-  overflows: Map<string, number>,
-): StateBoard {
-  if (leaf.leaf.source === 'overflow') return overflowBoard(all, overflows)
+export function boardOf(leaf: BoardLeaf, sources: Sources, all: () => readonly RuleRun[]): StateBoard {
+  if (leaf.leaf.source === 'overflow') return overflowBoard(all)
   return leaf.leaf.source === 'stopped' ? stoppedBoard(all) : sourceBoard(leaf, sources)
 }
 
-/**
- * Rules with more groups than they may have: warn in a bucket that refused more. `seen` has how many were refused up to
- * the last look, by rule; it is the engine's to keep.
- */
-function overflowBoard(all: () => readonly RuleRun[], seen: Map<string, number>): StateBoard {
-  const rules = () => all().filter((rule) => rule.compiled.refused.count > 0)
+/** Rules with more groups than they may have: warn from the first one that was refused until there is room again. */
+function overflowBoard(all: () => readonly RuleRun[]): StateBoard {
   return {
     get version() {
-      return rules().length
+      return all().reduce((sum, { compiled }) => sum + compiled.refused.count, 0)
     },
-    groups: () => rules().map((rule) => [rule.rule.name]),
+    groups: () => all().flatMap(({ rule, compiled }) => (compiled.refused.count > 0 ? [[rule.name]] : [])),
     early: () => false,
     state: ([name]) => {
-      const rule = all().find((run) => run.rule.name === name)
-      const { count } = rule?.compiled.refused ?? { count: 0 }
-      const isMore = count > (seen.get(name as string) ?? 0)
-      seen.set(name as string, count)
-      return isMore ? stateCodes.warn : stateCodes.ok
+      const run = all().find(({ rule }) => rule.name === name)
+      return run?.compiled.refused.groups?.isOverfull ? stateCodes.warn : stateCodes.ok
     },
   }
 }
@@ -58,7 +46,7 @@ export function withDetail(transition: Transition, watching: CheckedRule, all: r
   const source = watching.tree.leaves[0]?.source
   if (source !== 'overflow' && source !== 'stopped') return transition
   const run = all.find(({ rule }) => rule.name === transition.groupKey)
-  const sample = run?.compiled.refused.sample ?? []
+  const sample = run?.compiled.refused.groups?.overflowSample ?? []
   const detail = source === 'overflow' ? sample.join(', ') : (run?.problem ?? '')
   if (detail === '') return transition
   return { ...transition, say: `${transition.say}${source === 'overflow' ? `, such as ${detail}` : ` (${detail})`}` }

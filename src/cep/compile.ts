@@ -3,6 +3,7 @@
  */
 
 import { HistoryCompiler } from './compile-history.ts'
+import type { Groups } from './groups.ts'
 import { andTruth, notTruth, orTruth } from './hold.ts'
 import type { Node } from './language/tree.ts'
 import type { LeafRun, SavedLeaf } from './leaf.ts'
@@ -16,7 +17,7 @@ function isUntouched(leaf: LeafRun): boolean {
 }
 
 /** Shared, since every rule is asked each bucket. */
-const noneRefused: { count: number; sample: readonly string[] } = { count: 0, sample: [] }
+const noneRefused: { count: number; groups: Groups | undefined } = { count: 0, groups: undefined }
 
 export class CompiledRule extends HistoryCompiler {
   /** Inner scopes and what is pooled of them, inner ones first. */
@@ -72,14 +73,13 @@ export class CompiledRule extends HistoryCompiler {
     return this.inner.reduce((oldestMs, scope) => Math.min(oldestMs, scope.oldestSeenMs()), Number.POSITIVE_INFINITY)
   }
 
-  /** Groups refused anywhere in the rule, and a sample. */
-  get refused(): { count: number; sample: readonly string[] } {
+  /** How many groups were refused anywhere in the rule, and where most were. */
+  get refused(): { count: number; groups: Groups | undefined } {
     if (this.#isIdle) return noneRefused
     let most = this.scope.groups
     for (const { groups } of this.leaves) if (groups.refused > most.refused) most = groups
     for (const { groups } of this.inner) if (groups.refused > most.refused) most = groups
-    if (most.refused === 0) return noneRefused
-    return { count: most.refused, sample: most.refusedSample }
+    return most.refused === 0 ? noneRefused : { count: most.refused, groups: most }
   }
 
   /** Everything below the levels; undefined while nothing has matched. */

@@ -48,7 +48,6 @@ export abstract class EngineCore {
   protected feed: Feed
   protected isStarted = false
   protected retired = new RetiredEvents()
-  protected readonly overflows = new Map<string, number>()
   protected traffic = new Traffic()
   /** A part of the log was lost; the next entry with a time says up to where. */
   protected isInterrupted = false
@@ -207,6 +206,6 @@ export abstract class EngineCore {
 
   protected board(leaf: BoardLeaf, byName: ReadonlyMap<string, RuleRun>): StateBoard | undefined {
     if (leaf.leaf.source === 'rule') return byName.get(leaf.leaf.path.slice('rule:'.length))
-    return boardOf(leaf, this.sources, () => this.rules, this.overflows)
+    return boardOf(leaf, this.sources, () => this.rules)
   }
 }

@@ -19,7 +19,7 @@ import { neededRules } from './needed.ts'
 import { PostedEvents } from './posted.ts'
 import { RetiredEvents } from './retired.ts'
 import type { CarriedGroup, RuleRun, SavedRule } from './rule-run.ts'
-import { refillMap, treeHash } from './saved.ts'
+import { treeHash } from './saved.ts'
 import { carriedOf, endOf } from './saved-rule.ts'
 import { Traffic } from './traffic.ts'
 
@@ -177,7 +177,6 @@ export class Engine extends EngineCore {
       }),
       retired: this.retired.events,
       posted: this.posted.ids,
-      overflows: this.overflows,
       traffic: this.traffic.points,
       owed: this.#owed,
       isInterrupted: this.isInterrupted,
@@ -194,7 +193,6 @@ export class Engine extends EngineCore {
     this.retired = new RetiredEvents(saved.retired)
     this.posted = new PostedEvents(saved.posted)
     this.traffic = new Traffic(saved.traffic)
-    refillMap(this.overflows, saved.overflows)
     const transitions = [...saved.owed]
     const before = new Map(saved.rules.map((rule) => [rule.name, rule]))
     if (saved.isStarted) this.rules = this.loaded.map((rule) => this.#revive(before, rule, transitions))

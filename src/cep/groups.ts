@@ -5,14 +5,17 @@
  */
 import { refill } from './saved.ts'
 
+const overflowMax = 10_000
+
 export class Groups {
   readonly names: readonly string[]
   readonly max: number
   readonly values: (readonly string[] | undefined)[] = []
   readonly keys: string[] = []
-  /** How many more were wanted than `max`, and the latest of them. */
+  /** How many found no room; one that asks again is not counted again while there is none. */
   refused = 0
-  refusedSample: string[] = []
+  /** Those of them since there was room last, at most `overflowMax`. */
+  readonly #overflow = new Set<string>()
   /** Grows with every group that comes or goes. */
   version = 0
   readonly #byKey = new Map<string, number>()
@@ -59,7 +62,18 @@ export class Groups {
     this.values[group] = undefined
     this.#free.push(group)
     this.#sorted = undefined
+    this.#overflow.clear()
     this.version++
+  }
+
+  /** True from the first refusal until there is room again. */
+  get isOverfull(): boolean {
+    return this.#overflow.size > 0
+  }
+
+  /** Some of those that have no room. */
+  get overflowSample(): readonly string[] {
+    return [...this.#overflow].sort().slice(0, 5)
   }
 
   /** Numbers of the groups there are, in the order of their keys. */
@@ -69,15 +83,16 @@ export class Groups {
   }
 
   save() {
-    const { values, refused, refusedSample, version } = this
-    return { values, refused, refusedSample, version, free: this.#free }
+    const { values, refused, version } = this
+    return { values, refused, overflow: this.#overflow, version, free: this.#free }
   }
 
   restore(saved: ReturnType<Groups['save']>): void {
     refill(this.values, saved.values)
     refill(this.#free, saved.free)
     this.refused = saved.refused
-    this.refusedSample = [...saved.refusedSample]
+    this.#overflow.clear()
+    for (const key of saved.overflow) this.#overflow.add(key)
     this.version = saved.version
     this.#byKey.clear()
     this.#sorted = undefined
@@ -89,9 +104,10 @@ export class Groups {
   }
 
   #refuse(values: readonly string[]): number {
-    this.refused++
     const key = groupKeyOf(values)
-    if (!this.refusedSample.includes(key)) this.refusedSample = [...this.refusedSample, key].slice(-5)
+    if (this.#overflow.size >= overflowMax || this.#overflow.has(key)) return -1
+    this.#overflow.add(key)
+    this.refused++
     return -1
   }
 }

@@ -255,6 +255,23 @@ describe('input', () => {
     expect(world.take()).toEqual(['rule_overflow/high: warn at 1', 'high/a: crit at 2'])
   })
 
+  test('an overflow lasts until there is room again; a restart and names that come again do not tell it twice', () => {
+    const world = new World('rules: {high: {crit: "x.{host} > 5", at most: 2 hosts, forget: 20m}}')
+    const until = (from: number, to: number, hosts: readonly string[]) => {
+      for (let at = from; at <= to; at++) {
+        // Names in an array of their own each time, as of another source or after a restart.
+        if (at % 60 === 1) world.gauge('a', at, Object.fromEntries(hosts.map((host) => [`x.${host}`, 1])))
+        world.mark('a', at)
+      }
+    }
+    until(1, 1500, ['a', 'b', 'c'])
+    expect(world.take()).toEqual(['rule_overflow/high: warn at 1'])
+    until(1501, 3700, ['b', 'c'])
+    // a was last heard at 1441 and is forgotten at 2641; c takes its place.
+    expect(world.take()).toEqual(['high/a: nodata at 1741', 'rule_overflow/high: ok at 3240'])
+    expect(world.group('high', 'c')?.level).toBe('ok')
+  })
+
   test('an event may retire a host at once', () => {
     const world = new World(tooHigh)
     world.gauge('a', 1, { 'x.h': 9 })
