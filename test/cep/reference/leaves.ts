@@ -53,8 +53,9 @@ export function metricValue(
   const members = membersOf(world, leaf, group)
   const kind = leaf.kind ?? members[0]?.kind ?? leaf.assumedKind
   const isPercentile = leaf.fold === 'p' || kind === 'timer'
-  const startMs = windowStart(atMs, leaf.overMs, stepMs, isPercentile ? 30 : 360)
   const bucketMs = Math.max(stepMs, leaf.valueStepMs ?? world.givenStepMs)
+  const isStanding = leaf.overMs === 0 && kind !== 'count' && kind !== 'counter' && kind !== 'timer'
+  const startMs = isStanding ? atMs - bucketMs : windowStart(atMs, leaf.overMs, stepMs, isPercentile ? 30 : 360)
   if (kind === 'count') return countValue(leaf, members, Math.max(0, startMs), startMs, atMs, bucketMs, bornMs)
   if (kind === 'counter') return counterRate(members, startMs, atMs, bucketMs)
   const points = inWindow(members, startMs, atMs)

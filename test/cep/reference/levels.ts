@@ -33,7 +33,7 @@ export function referenceTimelines(
     namesOf: (rule) => names.get(rule) ?? [],
     groupsOf: (rule) => [...(runs.get(rule)?.values() ?? [])],
     stateAt: (rule, key, atMs) =>
-      ({ ok: 0, nodata: 0, forgotten: 0, warn: 1, crit: 2 })[runs.get(rule)?.get(key)?.ticks.get(atMs)?.state ?? 'ok'],
+      ({ ok: 0, nodata: 4, forgotten: 0, warn: 1, crit: 2 })[runs.get(rule)?.get(key)?.ticks.get(atMs)?.state ?? 'ok'],
     conditionAt: (rule, key, atMs) => runs.get(rule)?.get(key)?.ticks.get(atMs)?.condition ?? false,
   }
   const found: Record<string, Record<string, string>> = {}
