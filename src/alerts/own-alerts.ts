@@ -31,8 +31,9 @@ export function ownTransitions(state: AlertsState, nowMs: number): Transition[] 
   const begun = [...wanted].flatMap(([fingerprint, own]) =>
     state.book.firing.has(fingerprint) ? [] : [transition(state, own, own.level, nowMs)],
   )
-  const ended = [...state.book.firing.values()].flatMap(({ rule, groupKey, fingerprint, level }) => {
-    if (!ownRules.has(rule) || wanted.has(fingerprint)) return []
+  const ended = [...state.book.firing.values()].flatMap(({ rule, group, groupKey, fingerprint, level }) => {
+    // A rule of a file may have the same name; its groups are others.
+    if (!ownRules.has(rule) || group[0]?.name !== 'receiver' || wanted.has(fingerprint)) return []
     const own = { rule, receiver: groupKey, level, say: '', reason: overReasons[rule] ?? '' }
     return [transition(state, own, 'ok', nowMs)]
   })

@@ -7,7 +7,61 @@ type Locate = (path: PropertyKey[]) => { line: number; column: number }
 type Alerts = Pick<Config['alerts'], 'receivers' | 'fallback' | 'templates'>
 
 export function receiverProblems(alerts: Alerts, file: string, locate: Locate): Problem[] {
-  return [...fallbackProblems(alerts, file, locate), ...templateProblems(alerts, file, locate)]
+  return [
+    ...mailProblems(alerts, file, locate),
+    ...fallbackProblems(alerts, file, locate),
+    ...templateProblems(alerts, file, locate),
+  ]
+}
+
+/** What is wrong with a mail server's address, or a time zone; a password is never repeated. */
+function mailProblems({ receivers }: Alerts, file: string, locate: Locate): Problem[] {
+  return Object.entries(receivers).flatMap(([name, receiver]) => {
+    if (!('email' in receiver)) return []
+    const at = ['alerts', 'receivers', name, 'email']
+    const problem = (key: string, message: string, help: string): Problem[] => [
+      { file, ...locate([...at, key]), message: `${[...at, key].join('.')}: ${message}`, help },
+    ]
+    const { smtp, timeZone } = receiver.email
+    const wrong = smtpProblem(smtp)
+    return [
+      ...(wrong ? problem('smtp', wrong.message, wrong.help) : []),
+      ...(timeZone === undefined || isTimeZone(timeZone)
+        ? []
+        : problem('timeZone', `there is no time zone "${timeZone}"`, 'an IANA name such as Europe/Berlin')),
+    ]
+  })
+}
+
+function smtpProblem(smtp: string): { message: string; help: string } | undefined {
+  const help = 'such as smtp://localhost:25 or smtps://user:${PASSWORD}@mail.example.org'
+  if (!URL.canParse(smtp)) return { message: 'expected the address of a mail server', help }
+  const { hostname, username, password } = new URL(smtp)
+  if (hostname === '') return { message: 'expected the name of a host', help }
+  if (username !== '' && password === '') {
+    return { message: 'a user without a password', help: 'write smtp://user:${PASSWORD}@host, and set PASSWORD' }
+  }
+  return [username, password].every(isDecodable)
+    ? undefined
+    : { message: 'a % in user or password that begins no code', help: 'write %25 for a percent sign' }
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    Intl.DateTimeFormat('en', { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Fallbacks lead to receivers that exist, and come to an end. */

@@ -118,6 +118,39 @@ rules: rules/
     ])
   })
 
+  test.each([
+    ['smtp://', 'a host', /expected the (address of a mail server|name of a host)/],
+    ['smtp://host:port', 'a port', /expected the address of a mail server/],
+    [
+      'smtp://tocsin@mail',
+      'a password',
+      /a user without a password\n {4}help: write smtp:\/\/user:\$\{PASSWORD\}@host/,
+    ],
+    ['smtp://tocsin:hush%zz@mail', 'a percent sign written as %25', /a % in user or password/],
+  ])('a mail receiver with %s lacks %s and is refused where it stands', (smtp, _what, expected) => {
+    const found = problems(`alerts:\n  receivers:\n    a: {email: {to: x@example.org, smtp: "${smtp}"}}`)
+    expect(found).toEqual([expect.stringMatching(expected)])
+    expect(found[0]).toMatch(/^tocsin\.yaml:3:42: alerts\.receivers\.a\.email\.smtp: /)
+    expect(found[0]).not.toContain('hush')
+  })
+
+  test('a mail receiver with a time zone that does not exist is refused', () => {
+    const text = 'alerts: {receivers: {a: {email: {to: x@example.org, timeZone: Europe/Berlinn}}}}'
+    expect(problems(text)).toEqual([expect.stringContaining('there is no time zone "Europe/Berlinn"')])
+  })
+
+  test('a webhook with an empty secret, or one that is not set, is refused where it stands', () => {
+    const hook = (secret: string) => `alerts: {receivers: {a: {webhook: {url: "http://x", secret: ${secret}}}}}`
+    expect(problems(hook('""'))[0]).toMatch(/^tocsin\.yaml:1:\d+: alerts\.receivers\.a\.webhook\.secret: /)
+    expect(problems(hook('"${NOT_SET}"'))[0]).toMatch(/^tocsin\.yaml:1:\d+: the environment has no variable NOT_SET/)
+  })
+
+  test('the configuration that docs/receivers.md shows is right', () => {
+    const [, shown = ''] = /```yaml\n([\s\S]*?)```/.exec(fs.readFileSync('docs/receivers.md', 'utf8')) ?? []
+    fs.writeFileSync(path.join(folder, 'hook'), 'hook-secret\n')
+    expect(problems(shown.replace('/run/secrets/hook', 'hook'), { SMTP_PASSWORD: 'smtp-password' })).toEqual([])
+  })
+
   test('a template is read with the rest, each slip with its place and a cure', () => {
     const text = 'alerts:\n  templates:\n    subject: "{rul} {tags.team} {open"\n    text: "{host} {level}"'
     expect(problems(text)).toEqual([
