@@ -214,12 +214,25 @@ describe('bounds', () => {
     await writer.stop()
   })
 
+  it('a folder that is taken away while it is written is made again', async () => {
+    const writer = await openWriter(dir, small)
+    await appendAll(writer, madeLog(200).entries.slice(0, 300))
+    await until(() => fs.existsSync(dir) && listSegments(dir).length > 1)
+    fs.rmSync(dir, { recursive: true })
+    await appendAll(writer, madeLog(200).entries.slice(300))
+    await writer.stop()
+    const kept = offsets((await read()).filter(({ kind }) => kind !== 'rules'))
+    expect(kept.at(-1)).toBe(madeLog(200).entries.length - 1)
+    expect(kept.length).toBeGreaterThan(100)
+  })
+
   it('with the disk refusing, what waits is bounded, told once, and written when the disk takes it again', async () => {
     const clock = new ManualClock(startMs)
     const stats = new Stats()
     const logged: string[] = []
     const writer = await openWriter(dir, { ...small, clock, stats, log: recordingLog(logged) })
     fs.rmSync(dir, { recursive: true })
+    fs.writeFileSync(dir, 'in the way')
     const { entries } = madeLog(600)
     let taken = 0
     const feeding = (async () => {
@@ -232,9 +245,9 @@ describe('bounds', () => {
     await clock.advanceBy(60_000)
     expect(taken).toBeLessThan(entries.length / 2)
     expect(stats.get('journal_unwritten_bytes')).toBeLessThanOrEqual(6 * small.blockBytesMax)
-    expect(writer.problem).toContain('the journal cannot be written (ENOENT')
+    expect(writer.problem).toContain('the journal cannot be written (EEXIST')
     expect(logged).toHaveLength(1)
-    fs.mkdirSync(dir)
+    fs.rmSync(dir)
     await clock.advanceBy(60_000)
     await feeding
     await writer.stop()
