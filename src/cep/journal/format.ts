@@ -11,7 +11,7 @@
  *     size   flags   offset in the log, float64  the message as the codec wrote it …
  *
  * All little endian. `from` and `to` are the log's own time, the greatest clock message so far, so they never go back
- * within one log. The CRC covers what is stored and the fields after it. Flag 1: the block holds a `rules` message. The
+ * within one log. The CRC covers the rest of the block. Flag 1: the block holds a `rules` message. The
  * first block of a segment begins with the rules then in force, so that any segment can be replayed without the ones
  * before it; that record has flag 1, and a reader that has come from the segment before passes over it.
  */
@@ -79,7 +79,7 @@ export function blockBytes(head: Omit<BlockHead, 'crc' | 'storedBytes'>, stored:
   bytes.writeDoubleLE(head.fromMs, 40)
   bytes.writeDoubleLE(head.toMs, 48)
   stored.copy(bytes, blockHeadBytes)
-  bytes.writeUInt32LE(crc32(bytes.subarray(16)), 12)
+  bytes.writeUInt32LE(crcOf(bytes), 12)
   return bytes
 }
 
@@ -101,7 +101,7 @@ export function readBlockHead(bytes: Buffer): BlockHead | undefined {
 
 /** Whether a whole block, head included, is as it was written. */
 export function isWhole(block: Buffer, { crc }: BlockHead): boolean {
-  return crc32(block.subarray(16)) === crc
+  return crcOf(block) === crc
 }
 
 export interface JournalRecord {
@@ -109,6 +109,11 @@ export interface JournalRecord {
   /** Said again at the beginning of a segment. */
   isRepeated: boolean
   bytes: Buffer
+}
+
+/** Of all of a block but its magic and the CRC itself. */
+function crcOf(block: Buffer): number {
+  return crc32(block.subarray(16), crc32(block.subarray(4, 12)))
 }
 
 /** Puts a record where there is room for it, and tells where the next one goes. */

@@ -162,6 +162,24 @@ describe('after a restart', () => {
     expect(kept.length).toBeLessThan(entries.length)
   })
 
+  it('whatever bit is spoilt, what is read is what was written', async () => {
+    const { entries } = madeLog(60)
+    await writeJournal(dir, entries, { blockBytesMax: 1500 })
+    const file = (listSegments(dir)[0] as { path: string }).path
+    const whole = fs.readFileSync(file)
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 24, max: whole.length - 1 }), fc.nat(7), async (at, bit) => {
+        const spoilt = Buffer.from(whole)
+        spoilt[at] = (spoilt[at] as number) ^ (1 << bit)
+        fs.writeFileSync(file, spoilt)
+        const kept = await read()
+        expect(kept.length).toBeLessThan(entries.length)
+        expect(kept).toEqual(kept.map(({ offset }) => entries[offset]))
+      }),
+      { numRuns: 60 },
+    )
+  })
+
   it('a file that is no segment is told and passed over', async () => {
     await writeJournal(dir, madeLog(10).entries)
     fs.writeFileSync(path.join(dir, '00000000-20240101T000000Z.journal'), 'this is something quite different')
