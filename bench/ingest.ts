@@ -1,7 +1,8 @@
 /**
- * What ingest takes on one core, over real sockets: `node bench/ingest.ts [--statsd FOLDER] [--quick] [--nice=-10] [--profile FOLDER]`.
+ * What ingest takes on one core, over real sockets: `node bench/ingest.ts [--statsd FOLDER] [--quick] [--nice=-10] [--profile FOLDER]
+ * [--workers N] [--senders N] [--blast]`.
  *
- * Several sender processes on the other cores send at a given pace to a receiver pinned to core 0. After each run every
+ * With `--blast` the senders are Python’s (UDP_SEGMENT), which send several times as many packets as Node’s. Several sender processes on the other cores send at a given pace to a receiver pinned to core 0. After each run every
  * series that came out on the memory bus is compared with what was sent. `--statsd` names a folder in which npm's
  * `statsd` is installed; it then runs on the same packets, and what it writes to Graphite is compared in the same way.
  *
@@ -24,6 +25,7 @@ const { values: flags } = parseArgs({
     quick: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '5' },
     senders: { type: 'string', default: '2' },
+    blast: { type: 'boolean', default: false },
     only: { type: 'string' },
     workers: { type: 'string' },
     nice: { type: 'string' },
@@ -93,22 +95,42 @@ async function run(open: () => Promise<Receiver>, shape: Shape): Promise<void> {
 
 /** Runs the senders and adds what they sent. */
 async function send(load: Load, expected: Float64Array): Promise<number> {
-  const senders = Array.from({ length: senderCount }, () =>
-    fork(path.join(here, 'ingest-sender.ts'), [JSON.stringify(load)], { execArgv: [] }),
-  )
-  for (const sender of senders) {
-    pin(sender, '1-')
-    prefer(sender)
-  }
-  const told = await Promise.all(senders.map((sender) => once(sender, 'message')))
+  const told = await Promise.all(Array.from({ length: senderCount }, () => (flags.blast ? blast(load) : sendOne(load))))
   let elapsedMs = 0
-  for (const [message] of told) {
-    const { sent, failed, elapsedMs: took } = message as { sent: number; failed: number; elapsedMs: number }
+  for (const { sent, failed, elapsedMs: took } of told) {
     if (failed > 0) throw new Error(`${failed} packets were not taken by the kernel`)
     addExpected(load, sent, expected)
     elapsedMs = Math.max(elapsedMs, took)
   }
   return elapsedMs
+}
+
+interface Told {
+  sent: number
+  failed: number
+  elapsedMs: number
+}
+
+async function sendOne(load: Load): Promise<Told> {
+  const sender = fork(path.join(here, 'ingest-sender.ts'), [JSON.stringify(load)], { execArgv: [] })
+  pin(sender, '1-')
+  prefer(sender)
+  const [told] = (await once(sender, 'message')) as [Told]
+  return told
+}
+
+/** As sendOne, by a sender that hands the kernel many packets at once. */
+async function blast(load: Load): Promise<Told> {
+  const sender = spawn('python3', [path.join(here, 'ingest-blast.py'), JSON.stringify(load)])
+  pin(sender, '1-')
+  prefer(sender)
+  let text = ''
+  sender.stdout.on('data', (chunk) => {
+    text += chunk
+  })
+  sender.stderr.pipe(process.stderr)
+  await once(sender, 'close')
+  return JSON.parse(text) as Told
 }
 
 /** Waits until nothing more comes out; then compares series by series. */
@@ -276,7 +298,7 @@ function residentBytes(pid: number): number {
 }
 
 const sweeps: Record<number, number[]> = {
-  1: [100_000, 200_000, 300_000],
+  1: [100_000, 200_000, 300_000, 350_000, 400_000, 500_000],
   20: [50_000, 100_000, 150_000, 200_000],
 }
 const quick: Record<number, number[]> = { 1: [100_000], 20: [100_000] }
