@@ -70,9 +70,6 @@ function problemOf({ operator, value }: LogTest): string | undefined {
 
 /** Why a regular expression cannot be used; undefined when it can. */
 export function regexProblem(source: string): string | undefined {
-  if (/\\[1-9]|\\k</.test(source.replaceAll('\\\\', ''))) {
-    return 'expected a regular expression without back-references, which may take forever on some line'
-  }
   try {
     new RegExp(source)
     return undefined

@@ -13,7 +13,8 @@
  * by silence.
  */
 import { z } from 'zod'
-import { groupNames, parseLogTemplate, parseLogWhen, regexProblem } from '../model/log-template.ts'
+import { groupNames, parseLogTemplate, parseLogWhen } from '../model/log-template.ts'
+import { linearProblem } from './linear-regex.ts'
 import { suggest } from './problem.ts'
 
 const combined = ['remote_addr', 'user', 'time', 'method', 'path', 'query', 'status', 'bytes', 'referer', 'agent']
@@ -44,7 +45,9 @@ const name = template.refine((text) => /^[\w-]*(\.[\w-]+)*\.?$/.test(text.replac
 
 const when = z.string().superRefine((text, context) => {
   const parsed = parseLogWhen(text)
-  if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.error })
+  const expressions = parsed.ok ? parsed.value.filter(({ operator }) => operator.endsWith('~')) : []
+  const wrong = parsed.ok ? expressions.map(({ value }) => linearProblem(value)).find(Boolean) : parsed.error
+  if (wrong !== undefined) context.addIssue({ code: 'custom', message: wrong })
 })
 
 const tags = z.record(z.string().regex(/^[A-Za-z_][\w.-]*$/, { error: 'expected a tag such as status' }), template)
@@ -81,7 +84,7 @@ const event = z.strictObject({
 })
 
 const regex = z.string().superRefine((source, context) => {
-  const wrong = regexProblem(source)
+  const wrong = linearProblem(source)
   if (wrong !== undefined) context.addIssue({ code: 'custom', message: wrong })
 })
 
@@ -124,7 +127,7 @@ export function pathNames(path: string): string[] {
 /** Undefined where any name may be one. */
 function knownCaptures({ path, format: written }: LogConfig): readonly string[] | undefined {
   if (written === 'json') return undefined
-  if (typeof written !== 'string' && regexProblem(written.regex) !== undefined) return undefined
+  if (typeof written !== 'string' && linearProblem(written.regex) !== undefined) return undefined
   const ofLine = typeof written === 'string' ? logCaptures[written] : groupNames(written.regex)
   return ['file', ...pathNames(path), ...ofLine]
 }

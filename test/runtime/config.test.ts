@@ -350,7 +350,7 @@ describe('ingest.logs', () => {
     [
       '{path: x, format: {regex: "(a)\\\\1"}, metrics: [{counter: a}]}',
       expect.stringMatching(
-        /^3:33 ingest\.logs\[0\]\.format\.regex: expected a regular expression without back-references/,
+        /^3:33 ingest\.logs\[0\]\.format\.regex: expected a regular expression without look-ahead, back-references/,
       ),
     ],
     [

@@ -8,8 +8,8 @@
  *
  * A `-` is a capture that is missing. Times of several upstreams are added up.
  */
-import v8 from 'node:v8'
 import type { LogConfig } from '../../runtime/config-logs.ts'
+import { linearRegex } from '../../runtime/linear-regex.ts'
 
 /** Fills `into`, one place for each capture wanted, undefined where it is missing; false when the line has another form. */
 export type Extract = (line: string, into: (string | undefined)[]) => boolean
@@ -148,17 +148,8 @@ function asText(value: unknown): string | undefined {
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined
 }
 
-/**
- * Where a line makes an expression try very many ways, V8 is to go over to its matcher that takes time in proportion to the
- * line. The switch holds for expressions made after it; test/ingest/logs/format.test.ts shows that it works.
- */
-function guardBacktracking(): void {
-  v8.setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
-}
-
 function regexExtractor(source: string, wanted: readonly string[]): Extract {
-  guardBacktracking()
-  const expression = new RegExp(source)
+  const expression = linearRegex(source)
   return (text, into) => {
     const found = expression.exec(text)
     if (!found) return false

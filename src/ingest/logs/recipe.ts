@@ -6,6 +6,7 @@
  */
 import { type LogTemplate, type LogTest, parseLogTemplate, parseLogWhen } from '../../model/log-template.ts'
 import type { LogConfig, LogEvent, LogMetric } from '../../runtime/config-logs.ts'
+import { linearRegex } from '../../runtime/linear-regex.ts'
 import type { DogstatsdEvent } from '../dogstatsd.ts'
 import { cleanName } from '../name.ts'
 import { Line, parseLine } from '../parse.ts'
@@ -82,7 +83,7 @@ function condition({ operator, value }: LogTest, place: number): (captures: Capt
     case '>=':
       return (captures) => number(captures) >= limit
     default: {
-      const expression = new RegExp(value)
+      const expression = linearRegex(value)
       const wanted = operator === '~'
       return (captures) => (captures[place] !== undefined && expression.test(captures[place])) === wanted
     }
