@@ -27,7 +27,7 @@ interface Detail {
   rulesWhy?: string
   notes: { by: string; atMs: number; text: string }[]
   decisions: { atMs: number; change: string; notify: boolean; reason: string; receivers: string[] }[]
-  receipts: { atMs: number; receiver: string; outcome: string; detail: string }[]
+  receipts: { atMs: number; receiver: string; outcome: string; detail: string; fallback?: string }[]
 }
 
 export interface ListFlags {
@@ -120,9 +120,9 @@ function told({ alert, quietWhy = [], rulesWhy, notes, decisions, receipts }: De
       ? `told ${receivers.join(', ')}: ${reason}`
       : `${byHand.has(change) ? 'by hand' : 'not told'}: ${reason}`,
   }))
-  const sent = receipts.map(({ atMs, receiver, outcome, detail }) => ({
+  const sent = receipts.map(({ atMs, receiver, outcome, detail, fallback }) => ({
     atMs,
-    text: `${receiver}: ${outcome}${detail ? ` (${detail})` : ''}`,
+    text: `${receiver}: ${fallback ? `not taken, ${fallback} is told instead` : outcome}${detail ? ` (${detail})` : ''}`,
   }))
   const said = notes.map(({ atMs, by, text }) => ({ atMs, text: `note by ${by}: ${text}` }))
   const all = [...lines.reverse(), ...said, ...sent.reverse()].sort((a, b) => a.atMs - b.atMs)

@@ -130,11 +130,12 @@ export class AlertMemory {
 
   hearReceipt(receipt: Receipt): void {
     this.letters.hearReceipt(receipt)
-    const { fingerprint, receiver, kind, outcome, attempt, atMs, detail } = receipt
+    const { fingerprint, receiver, kind, outcome, attempt, atMs, detail, fallback } = receipt
     const slash = fingerprint.indexOf('/')
     const groupKey = fingerprint.slice(slash + 1)
     const receipts = this.#entries(fingerprint.slice(0, slash)).receipts
-    keepNewest(receipts, { groupKey, receiver, kind, outcome, attempt, atMs, detail })
+    const instead = fallback === undefined ? {} : { fallback }
+    keepNewest(receipts, { groupKey, receiver, kind, outcome, attempt, atMs, detail, ...instead })
   }
 
   /** Firing, the gravest first. */

@@ -212,6 +212,8 @@ export interface ReceiptView {
   attempt: number
   atMs: number
   detail: string
+  /** Of a dead one: who was told instead. */
+  fallback?: string
 }
 
 /** A notification that nobody was told of. */

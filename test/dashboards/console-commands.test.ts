@@ -239,3 +239,19 @@ describe.skipIf(!runs)('many and elsewhere', () => {
     }
   })
 })
+
+describe.skipIf(!runs)('what nobody was told of', () => {
+  test('is counted in the navigation, listed with its reason, and dismissed there', async () => {
+    const about = { key: 'abc123', receiver: 'ops', attempt: 3, by: 'host1-a', atMs: systemClock.now() }
+    const told = { fingerprint: 'http_5xx_spike/gone', transition: 't', kind: 'firing' as const }
+    const end = { outcome: 'dead' as const, detail: 'HTTP 404: no such hook', title: 'crit: http_5xx_spike, gone' }
+    await feed.bus.publish('receipts', { ...about, ...told, ...end })
+    const page = await visit('/')
+    await page.getByRole('link', { name: 'Undelivered (1)' }).click()
+    const letter = page.locator('.silences li', { hasText: 'crit: http_5xx_spike, gone' })
+    await letter.getByText('ops · 3 tries · HTTP 404: no such hook').waitFor()
+    await picture(page, 'undelivered')
+    await letter.getByRole('button', { name: 'Dismiss' }).click()
+    await page.getByText('Everybody was told of everything.').waitFor()
+  })
+})

@@ -42,13 +42,14 @@ export function ReceiptList({ receipts, wanted }: { receipts: readonly ReceiptVi
       <h2 id="sent">Who was told</h2>
       {shown.length === 0 && <p class="empty">Nobody in the time that is kept.</p>}
       <ol class="history">
-        {shown.map(({ atMs, receiver, kind, outcome, groupKey, attempt, detail }) => (
+        {shown.map(({ atMs, receiver, kind, outcome, groupKey, attempt, detail, fallback }) => (
           <li key={`${atMs} ${receiver} ${groupKey} ${kind} ${attempt}`} class={`receipt-${outcome}`}>
             <time title={exactTime(atMs)}>{shortTime(atMs, nowMs)}</time>
             <b>{receiver}</b>
             <span>
               {kind === 'firing' ? 'that it fires' : 'that it is over'}
-              {wanted === undefined && ` (${groupKey})`}: {outcomes[outcome]}
+              {wanted === undefined && ` (${groupKey})`}:{' '}
+              {fallback ? `not taken, ${fallback} was told instead` : outcomes[outcome]}
               {attempt > 1 && `, attempt ${attempt}`}
               {outcome !== 'delivered' && detail && ` — ${detail}`}
             </span>

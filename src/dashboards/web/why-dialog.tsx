@@ -73,8 +73,10 @@ function linesOf({ decisions, receipts, notes }: AlertDetailView): Line[] {
     who: change === 'command' ? 'by hand' : notify ? 'told' : 'not told',
     text: notify ? `${reason}: ${receivers.join(', ')}` : reason,
   }))
-  const sent = receipts.map(({ atMs, receiver, outcome, detail }) => ({
-    ...{ atMs, who: outcome, text: outcome === 'delivered' ? receiver : `${receiver}: ${detail}` },
+  const sent = receipts.map(({ atMs, receiver, outcome, detail, fallback }) => ({
+    ...{ atMs, who: fallback ? 'passed on' : outcome },
+    text:
+      outcome === 'delivered' ? receiver : `${receiver}: ${detail}${fallback ? `; ${fallback} is told instead` : ''}`,
   }))
   const said = notes.map(({ atMs, by, text }) => ({ atMs, who: by, text }))
   return [...said, ...sent, ...decided].sort((a, b) => b.atMs - a.atMs)
