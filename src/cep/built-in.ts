@@ -31,6 +31,11 @@ export function builtInRules(): readonly CheckedRule[] {
   })
 }
 
+/** Those that say in the language itself what they ask, for tools that show their parts. */
+export function tracedBuiltInRules(): readonly CheckedRule[] {
+  return loadRules([{ path: 'built-in', text }], { trace: true }).rules.filter(({ name }) => name === 'source_dead')
+}
+
 /** The rule with a board of the engine's own in place of sources, and its sentence in words. */
 function asking(rule: CheckedRule, source: 'overflow' | 'stopped', levels: CheckedRule['levels']): CheckedRule {
   const tree = { ...rule.tree, leaves: rule.tree.leaves.map((leaf) => ({ ...leaf, source })) }

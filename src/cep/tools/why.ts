@@ -7,6 +7,7 @@ import { formatUtc } from '../../runtime/clock.ts'
 import { suggest } from '../../runtime/problem.ts'
 import { type Replayed, replay } from '../backtest/replay.ts'
 import { rulesThen, withUsed } from '../backtest/rules-then.ts'
+import { tracedBuiltInRules } from '../built-in.ts'
 import { type CheckedRule, type LoadedRules, loadRules } from '../language/load.ts'
 import { readRuleFiles } from '../rule-files.ts'
 import type { RuleRun } from '../rule-run.ts'
@@ -67,7 +68,8 @@ async function rulesFor(flags: WhyFlags, { recording }: Opened, atMs: number): P
   const loaded = loadRules(files, { trace: true })
   const origin = recorded ? `the rules that ran then (${recorded.hash})` : paths.join(', ')
   if (loaded.problems.length > 0) return wrongRules(loaded, `${origin} are wrong`, flags.json, 1)
-  return { ...loaded, origin }
+  const builtIn = tracedBuiltInRules().filter(({ name }) => !loaded.rules.some((rule) => rule.name === name))
+  return { ...loaded, rules: [...loaded.rules, ...builtIn], origin }
 }
 
 async function ask(rule: CheckedRule, loaded: Asked, opened: Opened, atMs: number, flags: WhyFlags): Promise<Outcome> {

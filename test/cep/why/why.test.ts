@@ -134,6 +134,11 @@ warn since 2024-03-01 00:01:43 UTC; not crit: the condition holds since 2024-03-
     })
   })
 
+  it('shows the built-in rule about sources too', async () => {
+    const { text } = await why('source_dead', undefined, '00:05:00')
+    expect(text?.split('\n')[1]).toBe('not crit: source:{source} is crit is not met: source:{source} is ok')
+  })
+
   it('says how far a sequence is', async () => {
     const { text } = await why('deployed', 'a', '00:01:30')
     expect(text).toContain('reached 2024-03-01 00:00:59 UTC')
