@@ -55,7 +55,7 @@ export class Minutes {
   }
 }
 
-/** What the log says before entry `end`, which must be on it. */
+/** What the log says before entry `end`. */
 export function logHistory(bus: Bus, minutes: Minutes, end: number): History {
   return (fromMs) => readTo(bus, minutes.before(fromMs), end)
 }
@@ -85,6 +85,12 @@ async function* readTo(bus: Bus, from: number | 'first', end: number): AsyncGene
     more.resolve()
     if (ready.length >= aheadMax) return room.promise
   })
+  // The log may end right before `end`.
+  const ended = () => {
+    isOver = true
+    more.resolve()
+  }
+  reader.caughtUp().then(ended, ended)
   try {
     while (true) {
       await more.promise

@@ -8,6 +8,7 @@ import { openMemoryBus } from '../../src/bus/memory.ts'
 import { Source } from '../../src/bus/source.ts'
 import { type CepPart, startCep } from '../../src/cep/index.ts'
 import { snapshotsKept } from '../../src/cep/part-snapshots.ts'
+import { openSnapshot, packSnapshot, sealSnapshot } from '../../src/cep/snapshot.ts'
 import { emptyMetrics } from '../../src/model/metric.ts'
 import type { Status } from '../../src/model/status.ts'
 import { ManualClock } from '../../src/runtime/clock.ts'
@@ -277,4 +278,25 @@ test('an edited rule has its windows at once, from the log', async () => {
   await seconds(2, 60, 4)
   await expect.poll(story).toEqual(['hot crit 21', 'busy warn 61'])
   expect(lines.join('')).toMatch(/edited rules saw \d+ entries again in \d+ ms/)
+})
+
+test('a program that reads a rule otherwise than the one before lets it keep its alert and look back', async () => {
+  await start()
+  await seconds(60, 60, 20)
+  await expect.poll(story).toEqual(['busy warn 20', 'hot crit 21'])
+  await stop()
+  const file = path.join(dir, 'var', 'snapshots', snapshotFiles().at(-1) as string)
+  const opened = openSnapshot(fs.readFileSync(file))
+  if (!opened.ok) throw new Error(opened.error)
+  const { engine } = opened.value
+  const otherwise = { ...engine, rules: engine.rules.map((rule) => ({ ...rule, key: 'of another program' })) }
+  fs.writeFileSync(file, await sealSnapshot(packSnapshot({ ...opened.value, engine: otherwise })))
+  await start()
+  await seconds(2, 60, 20)
+  expect(lines.join('')).toMatch(/edited rules saw \d+ entries again/)
+  await seconds(6, 60, 0)
+  expect(await story()).toEqual(['busy warn 20', 'hot crit 21'])
+  // 600 hits in half a minute fall below 400 in the eleventh second without any.
+  await seconds(7, 60, 0)
+  await expect.poll(story).toEqual(['busy warn 20', 'hot crit 21', 'busy ok 73'])
 })

@@ -163,7 +163,7 @@ class World {
 
   #times(count: number, slowness: number) {
     const builder = new DistributionBuilder()
-    for (let i = 0; i < Math.min(count, 20); i++) builder.add((20 + this.#chance.below(900) / 10) * slowness)
+    for (let i = 0; i < Math.min(count, 20); i++) builder.add((20 + this.#chance.below(30) * 3) * slowness)
     return builder.build()
   }
 
