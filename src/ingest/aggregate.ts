@@ -15,6 +15,7 @@ import { Interval, type MemberBounds, type Members } from './interval.ts'
 import type { TagStyle } from './name.ts'
 import { counter, gauge, type Line, type LineKind, set, timer } from './parse.ts'
 import { grown, SeriesTable } from './series.ts'
+import { SamplePool } from './timers.ts'
 
 /** Series in one message. */
 export const batchSeriesMax = 1000
@@ -63,8 +64,9 @@ export class Aggregate {
   #levelAtMs = new Float64Array(1024)
   /** Changes when slots are given to other series. */
   generation = 0
-  #open = new Interval()
-  #closed = new Interval()
+  readonly #samples = new SamplePool()
+  #open = new Interval(this.#samples)
+  #closed = new Interval(this.#samples)
   #draining: Drain | undefined
   readonly #names = new Map<string, Names>()
 

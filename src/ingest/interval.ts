@@ -5,7 +5,7 @@
 import { setBytesMax } from './batch.ts'
 import { counter, gauge, type LineKind, set, timer } from './parse.ts'
 import { grown } from './series.ts'
-import { Timers } from './timers.ts'
+import { SamplePool, Timers } from './timers.ts'
 
 /** Members of one set. Few are looked for one by one: a Set for each of very many sets would be several times as large. */
 export class Members {
@@ -50,11 +50,15 @@ export class Interval {
   samples = new Float64Array(1024)
   /** By slot: when a gauge was last written, epoch ms. */
   writtenMs = new Float64Array(1024)
-  readonly timers = new Timers()
+  readonly timers: Timers
   readonly sets = new Map<number, Members>()
   /** Members of all sets. */
   memberCount = 0
   number = 0
+
+  constructor(samples = new SamplePool()) {
+    this.timers = new Timers(samples)
+  }
 
   /** Begins anew, as interval `number`. */
   open(number: number): void {

@@ -4,7 +4,10 @@
  * A timer's first `fewMax` samples are a linked list in arrays that all timers share; whoever gets more has a
  * DistributionBuilder from then on.
  *
- *     heads[slot] → entry → next entry → … → 0        values[entry], nexts[entry]
+ *     heads[slot] → entry → next entry → … → 0        values, nexts of entries, in pieces
+ *
+ * Pieces come from a pool that the open interval and the one that is being flushed share: what one lets go of the other
+ * takes, and nothing is copied when it grows.
  */
 import { type Distribution, DistributionBuilder } from '../model/distribution.ts'
 import { figuresEach, type PackedDistributions, unpacked } from '../model/packed-distributions.ts'
@@ -25,6 +28,27 @@ export interface TimerList {
   large: readonly { slot: number; seen: Distribution }[]
 }
 
+const pieceBits = 14
+const pieceMask = (1 << pieceBits) - 1
+
+interface Piece {
+  values: Float64Array
+  nexts: Int32Array
+}
+
+export class SamplePool {
+  readonly #free: Piece[] = []
+
+  take(): Piece {
+    const size = 1 << pieceBits
+    return this.#free.pop() ?? { values: new Float64Array(size), nexts: new Int32Array(size) }
+  }
+
+  giveBack(pieces: readonly Piece[]): void {
+    this.#free.push(...pieces)
+  }
+}
+
 const none = new Float64Array(0)
 const nothing: Distribution = {
   count: 0,
@@ -42,14 +66,20 @@ export class Timers {
   #sizes = new Uint8Array(1024)
   #scaledCounts = new Float64Array(1024)
   /** Entry 0 is the end of every list. */
-  #values = new Float64Array(1024)
-  #nexts = new Int32Array(1024)
   #end = 1
+  readonly #pieces: Piece[] = []
+  readonly #pool: SamplePool
   readonly #builders = new Map<number, DistributionBuilder>()
+
+  /** The pool may be shared with others. */
+  constructor(pool = new SamplePool()) {
+    this.#pool = pool
+  }
 
   /** Forgets all samples; every slot is to be begun anew. */
   clear(): void {
     this.#end = 1
+    this.#pool.giveBack(this.#pieces.splice(0))
     this.#builders.clear()
   }
 
@@ -73,12 +103,14 @@ export class Timers {
       return
     }
     const entry = this.#end++
-    if (entry === this.#values.length) {
-      this.#values = grown(this.#values, Float64Array)
-      this.#nexts = grown(this.#nexts, Int32Array)
+    let piece = this.#pieces[entry >>> pieceBits]
+    if (piece === undefined) {
+      piece = this.#pool.take()
+      this.#pieces.push(piece)
     }
-    this.#values[entry] = sample + 0 // turns -0 into 0
-    this.#nexts[entry] = this.#heads[slot] as number
+    const at = entry & pieceMask
+    piece.values[at] = sample + 0 // turns -0 into 0
+    piece.nexts[at] = this.#heads[slot] as number
     this.#heads[slot] = entry
     this.#sizes[slot] = size + 1
     this.#scaledCounts[slot] = (this.#scaledCounts[slot] as number) + 1 / sampleRate
@@ -128,11 +160,7 @@ export class Timers {
     let end = 0
     few.forEach((slot, i) => {
       end += sizes[i] as number
-      let entry = this.#heads[slot] as number
-      for (let at = end - 1; entry !== 0; at--) {
-        samples[at] = this.#values[entry] as number
-        entry = this.#nexts[entry] as number
-      }
+      this.#copy(slot, samples, end)
     })
     const scaledCounts = Float64Array.from(few, (slot) => this.#scaledCounts[slot] as number)
     const seen = large.map((slot) => ({ slot, seen: (this.#builders.get(slot) as DistributionBuilder).build() }))
@@ -152,12 +180,18 @@ export class Timers {
   /** Copies the slot's samples to the scratch, as they came, and returns how many there are. */
   #fill(slot: number): number {
     const size = this.#sizes[slot] as number
-    let entry = this.#heads[slot] as number
-    for (let i = size - 1; i >= 0; i--) {
-      scratch[i] = this.#values[entry] as number
-      entry = this.#nexts[entry] as number
-    }
+    this.#copy(slot, scratch, size)
     return size
+  }
+
+  /** Copies the slot's samples, as they came, to before `end`. */
+  #copy(slot: number, to: Float64Array, end: number): void {
+    let entry = this.#heads[slot] as number
+    for (let at = end - 1; entry !== 0; at--) {
+      const { values, nexts } = this.#pieces[entry >>> pieceBits] as Piece
+      to[at] = values[entry & pieceMask] as number
+      entry = nexts[entry & pieceMask] as number
+    }
   }
 }
 
