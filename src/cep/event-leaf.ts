@@ -40,7 +40,10 @@ export class EventLeaf extends LeafRun {
   }
 
   write(bucketMs: number, happened: Omit<Happened, 'group'>, values: readonly string[]): void {
-    if (bucketMs <= this.#closedMs) return
+    if (bucketMs <= this.#closedMs) {
+      this.context.onLate?.(this.leaf.path, bucketMs)
+      return
+    }
     const group = this.ensure(values)
     if (group < 0) return
     let bucket = this.#open.get(bucketMs)

@@ -28,7 +28,10 @@ export class CheckLeaf extends LeafRun {
   }
 
   write(bucketMs: number, values: readonly string[], point: CheckPoint): void {
-    if (bucketMs <= this.#closedMs) return
+    if (bucketMs <= this.#closedMs) {
+      this.context.onLate?.(this.leaf.path, bucketMs)
+      return
+    }
     const group = this.ensure(values)
     if (group < 0) return
     let bucket = this.#open.get(bucketMs)

@@ -240,6 +240,35 @@ describe('points that came too late', () => {
     expect(error).toContain('2024-03-01 00:01:40 UTC  web.a.errors')
   })
 
+  it('checks and events too', async () => {
+    const log = new MadeLog(startMs)
+    const send = (bucketMs: number) => {
+      const source = log.source
+      const result = {
+        name: 'web.a',
+        sequence: bucketMs,
+        atMs: bucketMs,
+        state: 'ok' as const,
+        output: '',
+        durationMs: 1,
+      }
+      const results = [{ ...result, stepMs: 1000 }]
+      log.add({ kind: 'checks', key: `checks.${source}`, message: { source, bucketMs, results } })
+      const event = { source, sequence: bucketMs, atMs: bucketMs, bucketMs, name: 'deploy', tags: {} }
+      log.add({ kind: 'events', key: 'events.deploy', message: event })
+    }
+    send(log.nowMs + 1000)
+    for (let i = 0; i < 100; i++) log.second()
+    send(startMs + 50_000)
+    log.second()
+    await writeJournal(at('journal'), log.entries)
+    const events = '  deploys:\n    every: 1s\n    crit: count(event:deploy) over 10s > 5\n'
+    const { error } = await backtest(write('rules.yaml', rule('check:web.{name} is not ok') + events))
+    expect(error).toContain('2 points came too late for their buckets')
+    expect(error).toContain('2024-03-01 00:00:50 UTC  check:web.{name}')
+    expect(error).toContain('2024-03-01 00:00:50 UTC  event:deploy')
+  })
+
   it('in an archive count, and are listed as what differs from the live run', async () => {
     const lines = `${asLines(tenMinutes().entries)}\n{"at": "2024-03-01T00:09:00Z", "series": "web.a.errors", "value": 9, "kind": "count", "late": true}`
     const journal = write('a.jsonl', lines)
