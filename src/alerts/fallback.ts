@@ -39,7 +39,7 @@ class Passing {
     if (!this.#isToldAlready(notification, fallback)) {
       const ends = notification.ends.flatMap((page) => this.#insteadOf(page, fallback) ?? [])
       this.#queue(notification, fallback, key, detail, ends)
-      if (!isEnd(notification) && notification.kind !== 'notice') this.#remember(notification, fallback, key)
+      if (directionOf(notification) === 'page') this.#remember(notification, fallback, key)
     }
     for (const open of [...this.#state.notifications.values()]) {
       if (isOpen(open) && open.ends.includes(notification.key)) this.followPages(open)
@@ -55,8 +55,9 @@ class Passing {
   }
 
   #queue(given: Notification, receiver: string, key: string, detail: string | undefined, ends: readonly string[]) {
-    const { kind, rule, level, alerts, moreCount, reason, hops, transition, insteadOf = [] } = given
-    const what = { kind, rule, level, alerts, moreCount, reason, hops, transition }
+    const { kind, rule, level, alerts, moreCount, reason, hops, transition, turn, remark, insteadOf = [] } = given
+    const words = { ...(turn !== undefined && { turn }), ...(remark !== undefined && { remark }) }
+    const what = { kind, rule, level, alerts, moreCount, reason, hops, transition, ...words }
     const chain = [...insteadOf, { receiver: given.receiver, key: given.key, detail: detail ?? '' }]
     this.#teller.queue({ ...what, key, receiver, threads: ends.slice(0, 1), ends, insteadOf: chain })
   }
@@ -73,8 +74,10 @@ class Passing {
 
   /** Something of its own tells it the same, of every alert and no milder. */
   #isToldAlready(notification: Notification, fallback: string): boolean {
+    if (notification.turn !== undefined) return false
     const own = [...this.#state.notifications.values()].filter(
-      (other) => other.receiver === fallback && other.state !== 'dead' && isEnd(other) === isEnd(notification),
+      (other) =>
+        other.receiver === fallback && other.state !== 'dead' && directionOf(other) === directionOf(notification),
     )
     return notification.alerts.every(({ episode, level }) =>
       own.some(({ alerts }) =>
@@ -95,8 +98,10 @@ class Passing {
   }
 }
 
-function isEnd({ kind }: Notification): boolean {
-  return kind === 'resolved' || kind === 'forgotten'
+/** A notice, such as of a silence that is about to end, tells nobody that something fires. */
+function directionOf({ kind }: Notification): 'page' | 'end' | 'notice' {
+  if (kind === 'notice') return 'notice'
+  return kind === 'resolved' || kind === 'forgotten' ? 'end' : 'page'
 }
 
 function keyInstead({ kind, key }: Notification, fallback: string): string {

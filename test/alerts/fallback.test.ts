@@ -109,3 +109,15 @@ test('what the fallback is told says for whom it was, and only what nobody is to
   expect(second?.insteadOf).toMatchObject([{ receiver: 'oncall', key: first?.key }])
   expect(second?.key).not.toBe(first?.key)
 })
+
+test('words of their own, such as of flapping, are handed on, whatever the fallback was told before', () => {
+  const play = new Play({ receivers: both.receivers })
+  play.tick(0)
+  play.row(['oncall', 'silent'], 0)
+  play.transition(transition('crit', startMs), 0)
+  const page = play.notifications.find(({ receiver }) => receiver === 'oncall')
+  if (page) play.state.notifications.set(page.key, { ...page, turn: 'flapping', remark: 'it flaps' })
+  play.row(['oncall', 'gives-up', 'fallback=ops'], 1_000)
+  const handed = play.notifications.find(({ insteadOf }) => insteadOf !== undefined)
+  expect(handed).toMatchObject({ receiver: 'ops', turn: 'flapping', remark: 'it flaps' })
+})
