@@ -8,6 +8,7 @@
  */
 import type { Bus, Offset } from '../bus/bus.ts'
 import type { LogEntry } from '../model/message.ts'
+import { err, type Result } from '../model/result.ts'
 import { Engine, type EngineOptions } from './engine.ts'
 import type { Snapshots } from './part-snapshots.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -29,11 +30,20 @@ export async function beginning(bus: Bus, snapshots: Snapshots, options: EngineO
       snapshots.refuse(name, `entry ${snapshot.offset} of the log is not the one that it ends with`)
       continue
     }
-    const restored = Engine.restored(options, snapshot.engine)
+    const restored = revived(options, snapshot)
     if (restored.ok) return { engine: restored.value, from: snapshot.offset + 1, snapshot, isAnotherLog: false }
     snapshots.refuse(name, restored.error)
   }
   return { from: 'first', isAnotherLog }
+}
+
+/** A snapshot that passed all checks and cannot be used all the same must not keep the engine from starting. */
+function revived(options: EngineOptions, { engine }: Snapshot): Result<Engine, string> {
+  try {
+    return Engine.restored(options, engine)
+  } catch (error) {
+    return err(`the engine cannot take it up: ${(error as Error).message}`)
+  }
 }
 
 /** False where another entry, or none, stands in the place of the snapshot's last one. */

@@ -45,11 +45,12 @@ export class Snapshots {
   take(snapshot: Snapshot): Promise<void> {
     const { clock } = this.#context
     const takenMs = clock.now()
-    const packed = packSnapshot(snapshot)
     this.#takenMs = takenMs
+    const packed = packedNow(snapshot)
     this.#stats.set('snapshot_stall_ms', clock.now() - takenMs)
-    const writing = (this.#writing ?? Promise.resolve())
-      .then(() => this.#write(packed, `${String(takenMs).padStart(15, '0')}-${snapshot.offset}.snapshot`))
+    const name = `${String(takenMs).padStart(15, '0')}-${snapshot.offset}.snapshot`
+    const writing = Promise.all([packed, this.#writing])
+      .then(([bytes]) => this.#write(bytes, name))
       .then(() => {
         this.#stats.count('snapshots_total')
         this.#stats.set('snapshot_write_ms', clock.now() - takenMs)
@@ -112,6 +113,11 @@ export class Snapshots {
       .sort()
       .reverse()
   }
+}
+
+/** Packed at once; a state too large for it is a rejection. */
+async function packedNow(snapshot: Snapshot): Promise<Buffer> {
+  return packSnapshot(snapshot)
 }
 
 async function writeSynced(file: string, bytes: Buffer): Promise<void> {

@@ -6,8 +6,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Bus, BusError } from '../../src/bus/bus.ts'
 import { openMemoryBus } from '../../src/bus/memory.ts'
 import { Source } from '../../src/bus/source.ts'
+import { Engine } from '../../src/cep/engine.ts'
 import { type CepPart, startCep } from '../../src/cep/index.ts'
-import { snapshotsKept } from '../../src/cep/part-snapshots.ts'
+import { Snapshots, snapshotsKept } from '../../src/cep/part-snapshots.ts'
 import { openSnapshot, packSnapshot, sealSnapshot } from '../../src/cep/snapshot.ts'
 import { emptyMetrics } from '../../src/model/metric.ts'
 import type { Status } from '../../src/model/status.ts'
@@ -299,4 +300,36 @@ test('a program that reads a rule otherwise than the one before lets it keep its
   // 600 hits in half a minute fall below 400 in the eleventh second without any.
   await seconds(7, 60, 0)
   await expect.poll(story).toEqual(['busy warn 20', 'hot crit 21', 'busy ok 73'])
+})
+
+test('a state that cannot be packed is counted and told, and what was saved before stays', async () => {
+  const stats = new Stats()
+  const log = createLog({ format: 'text', write: (line) => void lines.push(line) })
+  const snapshots = new Snapshots(dir, { bus, clock, log, instance: 'a', host: 'h' }, stats)
+  const engine = new Engine({ defaultStepMs: 1000 }).save()
+  await snapshots.take({ offset: 1, id: 'a:1', engine, minutes: [], waiting: [] })
+  const odd = { ...engine, rulesHash: (() => {}) as unknown as string }
+  await snapshots.take({ offset: 2, id: 'a:2', engine: odd, minutes: [], waiting: [] })
+  expect(stats.get('snapshots_failed_total')).toBe(1)
+  expect(snapshots.problem).toContain('no snapshot of the engine can be written')
+  const found: number[] = []
+  for await (const { snapshot } of snapshots.newest()) found.push(snapshot.offset)
+  expect(found).toEqual([1])
+})
+
+test('a snapshot that is whole but makes no sense does not keep the engine from starting', async () => {
+  await start()
+  await seconds(10, 60)
+  await stop()
+  for (const name of snapshotFiles()) {
+    const file = path.join(dir, 'var', 'snapshots', name)
+    const opened = openSnapshot(fs.readFileSync(file))
+    if (!opened.ok) throw new Error(opened.error)
+    const engine = { ...opened.value.engine, sources: {} as typeof opened.value.engine.sources }
+    fs.writeFileSync(file, await sealSnapshot(packSnapshot({ ...opened.value, engine })))
+  }
+  await start()
+  await seconds(12, 60)
+  await expect.poll(story).toEqual(['hot crit 21'])
+  expect(lines.join('')).toContain('is not used: the engine cannot take it up')
 })
