@@ -10,7 +10,7 @@ import { describe, expect, test } from 'vitest'
 import { isOpen, type Notification } from '../../src/alerts/notification.ts'
 import { type Routing, route } from '../../src/alerts/route.ts'
 import type { Alert } from '../../src/model/alert.ts'
-import { acknowledgementOf, maintenanceOf, silenceOf } from '../../src/model/handling.ts'
+import { maintenanceOf, silenceOf } from '../../src/model/handling.ts'
 import { email, Play, startMs, warnToOps } from './scenario.ts'
 
 const groups = ['a', 'b', 'c', 'd', 'e'] as const
@@ -73,12 +73,20 @@ class Oracle {
   }
 }
 
+interface Acknowledged {
+  episode: string
+  level: string
+  isSticky: boolean
+  untilMs: number
+}
+
 /** Plays, lets the oracle hear what was delivered, and looks at the promises after every step. */
 class Machine {
   readonly play = new Play(warnToOps)
   readonly oracle = new Oracle()
   /** Fingerprint and level → since when nothing keeps it from being told. */
   readonly #exposed = new Map<string, number>()
+  readonly #acknowledged = new Map<string, Acknowledged>()
   readonly #heard = new Set<string>()
   readonly #isEveryoneReached: boolean
   atMs = 0
@@ -90,6 +98,7 @@ class Machine {
 
   row(words: string[]): void {
     const before = this.play.told.length
+    this.#noteAcknowledged(words)
     this.play.row(words, this.atMs)
     if (words[0] === 'nodata' || (words.includes('blind') && words[0] !== 'forgotten')) {
       expect(this.play.told.slice(before), 'blind and no data are neither firing nor over').toEqual([])
@@ -116,17 +125,29 @@ class Machine {
     if (this.#isEveryoneReached) this.#everybodyKnows()
   }
 
+  #noteAcknowledged([word, group, more = '']: string[]): void {
+    const fingerprint = `http_5xx_spike/${group}`
+    if (word === 'unack') this.#acknowledged.delete(fingerprint)
+    const alert = this.play.state.book.firing.get(fingerprint)
+    if (word !== 'ack' || !alert) return
+    const { episode, worstLevel: level } = alert
+    const untilMs = more === 'for=9s' ? this.atMs + 9000 : Number.POSITIVE_INFINITY
+    this.#acknowledged.set(fingerprint, { episode, level, isSticky: more === 'sticky', untilMs })
+  }
+
+  /** Until it runs out, or the alert is worse than what somebody took in hand. */
+  #isInHand({ fingerprint, episode, level }: Alert): boolean {
+    const own = this.#acknowledged.get(fingerprint)
+    if (own?.episode !== episode || this.atMs >= own.untilMs) return false
+    return own.isSticky || own.level === level
+  }
+
   /** What nothing keeps from being told has been told before long, at its level; an acknowledgement is of a level. */
   #everybodyKnows(): void {
     const { book, handling, gatherings } = this.play.state
     const exposed = new Set<string>()
     for (const alert of book.firing.values()) {
-      if (
-        !isExposed(alert) ||
-        silenceOf(handling, alert) ||
-        maintenanceOf(handling, alert) ||
-        acknowledgementOf(handling, alert)
-      )
+      if (!isExposed(alert) || silenceOf(handling, alert) || maintenanceOf(handling, alert) || this.#isInHand(alert))
         continue
       const key = `${alert.episode} ${alert.level}`
       exposed.add(key)
