@@ -221,7 +221,8 @@ class Deciding {
     const { episode, rule } = alert
     const transition = alert.applied.at(-1) ?? episode
     if (alert.state !== 'firing') {
-      const member = { fingerprint, episode, transition, reason: 'calm', turn: 'calm' as const, hops: {} }
+      const reason = 'it no longer flaps, and it is over'
+      const member = { fingerprint, episode, transition, reason, turn: 'calm' as const, hops: {} }
       this.#admit(`${rule} ended`, { ...member, ends: keysOf(receivers) }, alert, 'calm', names)
       return
     }

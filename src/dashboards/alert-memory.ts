@@ -224,9 +224,14 @@ export class AlertMemory {
       ...(acknowledged && { acknowledged: viewAcknowledgement(acknowledged) }),
       ...(silenced && { silenced: { id: silenced.id, by: silenced.by, untilMs: silenced.endsMs } }),
       ...(window && { maintenance: { id: window.id, by: window.by, untilMs: window.endsMs } }),
-      ...(flaps(this.#decisions.get(alert.fingerprint) ?? []) && { flaps: true }),
+      ...(this.#isNewest(alert) && flaps(this.#decisions.get(alert.fingerprint) ?? []) && { flaps: true }),
       ...(noteCount > 0 && { noteCount }),
     }
+  }
+
+  #isNewest({ fingerprint, episode }: Alert): boolean {
+    const { firing, ended } = this.#book
+    return (firing.get(fingerprint) ?? ended.get(fingerprint))?.episode === episode
   }
 
   count(): { crit: number; warn: number; hidden: number } {

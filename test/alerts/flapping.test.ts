@@ -240,6 +240,12 @@ describe('an alert that flaps', () => {
   })
 })
 
+test('what it was told as when it was over is the reason of the last decision', () => {
+  const { decisions } = played({ routing, given: `${thrice}\n6s ok a`, told: '', until: '20s' })
+  expect(decisions.at(-1)).toMatchObject({ change: 'calm', notify: true, reason: 'it no longer flaps, and it is over' })
+  expect(decisions.filter(({ flaps }) => flaps).map(({ change }) => change)).toEqual(['raised', 'ended'])
+})
+
 test('flapping is remembered no longer than it matters', () => {
   const play = new Play(routing)
   play.tick(0)

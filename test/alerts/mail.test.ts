@@ -143,3 +143,35 @@ describe('small words', () => {
     [-5, '0s'],
   ])('%d ms is "%s" for people', (ms, text) => expect(age(ms)).toBe(text))
 })
+
+describe('what is not one page', () => {
+  const alerts = [
+    transition('crit', atMs, { ...spike, rule: 'http_5xx' }),
+    transition('warn', atMs, { ...spike, rule: 'latency', group: 'web' }),
+  ]
+  const mail = (given: object) => renderMail(notificationOf(alerts, given), context)
+
+  test('a summary of what was over a limit names the rules, and the rule of each alert', () => {
+    const { subject, text } = mail({ turn: 'digest', remark: 'gathered, because of the limit of 30 per 10m' })
+    expect(subject).toBe('CRIT 2 alerts, summary: http_5xx, latency')
+    expect(text).toContain('WARN latency web: 6.3%')
+    expect(text).toContain('gathered, because of the limit of 30 per 10m')
+  })
+
+  test('a notice is no page: its subject is its remark', () => {
+    const remark =
+      'silence s1 (ann: deploy) ends at 12:00 and hides 2 that fire; to let it last longer: tocsin silence extend s1'
+    const { subject, text } = mail({ kind: 'notice', remark })
+    expect(subject).toBe('NOTE silence s1 (ann: deploy) ends at 12:00 and hides 2 that fire')
+    expect(text).toContain('tocsin silence extend s1')
+  })
+
+  test('that an alert flaps stands in the subject, and what follows in a note', () => {
+    const { subject, text } = renderMail(
+      notificationOf([transition('crit', atMs, spike)], { turn: 'flapping', remark: 'it flaps: 5 times in 30m' }),
+      context,
+    )
+    expect(subject).toMatch(/^CRIT verifier flapping: 6\.3% of requests/)
+    expect(text).toContain('it flaps: 5 times in 30m')
+  })
+})

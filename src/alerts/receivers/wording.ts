@@ -77,7 +77,7 @@ function titleOf(notification: Notification, { rule, groupKey }: ToldAlert): str
 }
 
 function subjectOf(notification: Notification, alert: ToldAlert, status: string): string {
-  if (notification.kind === 'notice') return `NOTE ${notification.remark ?? ''}`
+  if (notification.kind === 'notice') return `NOTE ${notification.remark?.split(';')[0] ?? ''}`
   if (isMixed(notification)) return mixedSubject(notification)
   return notification.alerts.length > 1 ? summarySubject(notification) : subject(notification, alert, status)
 }
