@@ -1,14 +1,25 @@
 /**
  * Distribution window: what timers saw in a sliding window, per group, for percentiles.
  *
- * Panes are value → count pairs; counts are whole numbers, so panes are added to and taken from the window exactly and in
- * any order. At most 30 full panes; a pane of more than 512 distinct values keeps the representatives of their bins.
+ * The running pane collects value → count pairs; a full one is packed: its values in order, and how many there are up to
+ * each. At most 30 full panes; a pane of more than 512 distinct values keeps the representatives of their bins. So a group
+ * needs at most 31 × 512 × 12 bytes, and a percentile is found among the packed panes without adding them up.
  */
 import { type Distribution, DistributionBuilder, representative } from '../model/distribution.ts'
 import { refill } from './saved.ts'
 import { type WindowShape, windowAt } from './window.ts'
 
 interface Pane {
+  pane: number
+  /** Distinct, ascending. */
+  values: Float64Array
+  /** How many were seen up to and with each value. */
+  upTo: Float64Array | Uint32Array
+  min: number
+  max: number
+}
+
+interface RunningPane {
   pane: number
   pairs: Map<number, number>
   isExact: boolean
@@ -17,9 +28,8 @@ interface Pane {
 }
 
 interface GroupPanes {
-  panes: Pane[]
-  counts: Map<number, number>
-  total: number
+  full: Pane[]
+  running: RunningPane | undefined
 }
 
 const exactValuesMax = 512
@@ -33,70 +43,122 @@ export class DistributionWindow {
   }
 
   grow(count: number): void {
-    while (this.#groups.length < count) this.#groups.push({ panes: [], counts: new Map(), total: 0 })
+    while (this.#groups.length < count) this.#groups.push({ full: [], running: undefined })
   }
 
   reset(group: number): void {
-    this.#groups[group] = { panes: [], counts: new Map(), total: 0 }
+    this.#groups[group] = { full: [], running: undefined }
   }
 
   /** Adds what was seen in the bucket that ends at `atMs`. */
   push(group: number, atMs: number, seen: Distribution): void {
     const state = this.#groups[group] as GroupPanes
     const { pane } = windowAt(this.shape, atMs)
-    let last = state.panes.at(-1)
-    if (last?.pane !== pane) {
-      last = { pane, pairs: new Map(), isExact: true, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY }
-      state.panes.push(last)
+    if (state.running?.pane !== pane) {
+      this.#drop(state, atMs)
+      if (state.running) state.full.push(packed(state.running))
+      state.running = { pane, pairs: new Map(), isExact: true, min: Infinity, max: -Infinity }
     }
-    for (const [value, count] of last.pairs) take(state, value, count)
-    addTo(last, seen)
-    for (const [value, count] of last.pairs) put(state, value, count)
+    addTo(state.running, seen)
   }
 
   /** The nearest-rank percentile of the window that ends at `atMs`; NaN when it is empty. */
   percentile(group: number, atMs: number, percent: number): number {
     const state = this.#groups[group] as GroupPanes
     this.#drop(state, atMs)
-    if (state.total === 0) return Number.NaN
-    let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
-    for (const pane of state.panes) {
+    const panes = state.running ? [...state.full, packed(state.running)] : state.full
+    let [total, min, max] = [0, Infinity, -Infinity]
+    for (const pane of panes) {
+      total += pane.upTo.at(-1) as number
       min = Math.min(min, pane.min)
       max = Math.max(max, pane.max)
     }
-    const values = Float64Array.from(state.counts.keys()).sort()
-    const rank = Math.max(1, Math.ceil((percent / 100) * state.total - 1e-9))
-    let seen = 0
-    for (const value of values) {
-      seen += state.counts.get(value) as number
-      if (seen >= rank) return Math.min(max, Math.max(min, value))
-    }
-    return max
+    if (total === 0) return Number.NaN
+    const rank = Math.max(1, Math.ceil((percent / 100) * total - 1e-9))
+    return Math.min(max, Math.max(min, valueAt(panes, Math.min(rank, total))))
   }
 
-  /** Per group its panes; what they add up to is added up again. */
   save() {
-    return this.#groups.map(({ panes }) => panes)
+    return this.#groups
   }
 
   restore(saved: ReturnType<DistributionWindow['save']>): void {
     refill(
       this.#groups,
-      saved.map((panes) => {
-        const state: GroupPanes = { panes: [...panes], counts: new Map(), total: 0 }
-        for (const { pairs } of panes) for (const [value, count] of pairs) put(state, value, count)
-        return state
-      }),
+      saved.map(({ full, running }) => ({
+        full: [...full],
+        running: running && { ...running, pairs: new Map(running.pairs) },
+      })),
     )
   }
 
   #drop(state: GroupPanes, atMs: number): void {
     const { pane, fullPanes } = windowAt(this.shape, atMs)
-    for (let first = state.panes[0]; first && first.pane < pane - fullPanes; first = state.panes[0]) {
-      for (const [value, count] of first.pairs) take(state, value, count)
-      state.panes.shift()
-    }
+    const first = pane - fullPanes
+    while (state.full[0] && state.full[0].pane < first) state.full.shift()
+    if (state.running && state.running.pane < first) state.running = undefined
   }
+}
+
+function packed({ pane, pairs, min, max }: RunningPane): Pane {
+  const values = Float64Array.from(pairs.keys()).sort()
+  let total = 0
+  for (const count of pairs.values()) total += count
+  const upTo = total < 2 ** 32 ? new Uint32Array(values.length) : new Float64Array(values.length)
+  let sum = 0
+  for (let i = 0; i < values.length; i++) {
+    sum += pairs.get(values[i] as number) as number
+    upTo[i] = sum
+  }
+  return { pane, values, upTo, min, max }
+}
+
+/**
+ * The value of a rank, from 1, in all panes together. Each round takes the middle of the widest range of candidates as
+ * pivot and leaves out what stands on the wrong side of it, in every pane.
+ */
+function valueAt(panes: readonly Pane[], rank: number): number {
+  let from = new Int32Array(panes.length)
+  let to = Int32Array.from(panes, ({ values }) => values.length)
+  let places = new Int32Array(panes.length)
+  for (;;) {
+    const pivot = pivotOf(panes, from, to)
+    if (countTo(panes, pivot, false, places) >= rank) [to, places] = [places, to]
+    else if (countTo(panes, pivot, true, places) >= rank) return pivot
+    else [from, places] = [places, from]
+  }
+}
+
+/** The middle candidate of the pane that has most of them. */
+function pivotOf(panes: readonly Pane[], from: Int32Array, to: Int32Array): number {
+  let widest = 0
+  for (let i = 1; i < panes.length; i++) {
+    if ((to[i] as number) - (from[i] as number) > (to[widest] as number) - (from[widest] as number)) widest = i
+  }
+  return (panes[widest] as Pane).values[((from[widest] as number) + (to[widest] as number)) >> 1] as number
+}
+/** How many were seen below a value, or with it; `places` gets how many values of each pane that is. */
+function countTo(panes: readonly Pane[], value: number, isIncluded: boolean, places: Int32Array): number {
+  let count = 0
+  for (let i = 0; i < panes.length; i++) {
+    const { values, upTo } = panes[i] as Pane
+    const place = placeOf(values, value, isIncluded)
+    places[i] = place
+    if (place > 0) count += upTo[place - 1] as number
+  }
+  return count
+}
+
+/** How many values are below `value`, or with `isIncluded`, not above it. */
+function placeOf(values: Float64Array, value: number, isIncluded: boolean): number {
+  let [low, high] = [0, values.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const candidate = values[middle] as number
+    if (candidate < value || (isIncluded && candidate === value)) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** Single values as a distribution, for percentiles of gauges and of expressions. */
@@ -106,7 +168,7 @@ export function distributionOf(values: Iterable<number>): Distribution {
   return builder.build()
 }
 
-function addTo(pane: Pane, seen: Distribution): void {
+function addTo(pane: RunningPane, seen: Distribution): void {
   pane.min = Math.min(pane.min, seen.min)
   pane.max = Math.max(pane.max, seen.max)
   if (!seen.exact) quantise(pane)
@@ -117,7 +179,7 @@ function addTo(pane: Pane, seen: Distribution): void {
   if (pane.pairs.size > exactValuesMax) quantise(pane)
 }
 
-function quantise(pane: Pane): void {
+function quantise(pane: RunningPane): void {
   if (!pane.isExact) return
   pane.isExact = false
   const exact = pane.pairs
@@ -126,16 +188,4 @@ function quantise(pane: Pane): void {
     const bin = representative(value)
     pane.pairs.set(bin, (pane.pairs.get(bin) ?? 0) + count)
   }
-}
-
-function put(state: GroupPanes, value: number, count: number): void {
-  state.counts.set(value, (state.counts.get(value) ?? 0) + count)
-  state.total += count
-}
-
-function take(state: GroupPanes, value: number, count: number): void {
-  const left = (state.counts.get(value) ?? 0) - count
-  if (left > 0) state.counts.set(value, left)
-  else state.counts.delete(value)
-  state.total -= count
 }
