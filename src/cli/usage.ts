@@ -3,6 +3,18 @@
 import { muteUsage } from './usage-mute.ts'
 import { recordedUsage } from './usage-recorded.ts'
 
+const ack = `usage: tocsin ack ID … [--note TEXT] [--for 2h] [--sticky] [--json]
+       tocsin ack --undo ID …        (or: tocsin unack ID …)
+
+Acknowledges alerts: somebody has them in hand. They are not repeated until they end; worse than now, they are told
+again. ID is rule/group, or a rule of which one group fires. Exit status 1 when one could not be acknowledged.
+
+  --note TEXT   for the others
+  --for 2h      for so long; then those who know are told again
+  --sticky      also when it gets worse
+  --undo        takes an acknowledgement back: reminders go on
+  --console, TOCSIN_TOKEN as for "tocsin alerts"`
+
 export const usage: Readonly<Record<string, string>> = {
   ...recordedUsage,
   ...muteUsage,
@@ -110,17 +122,8 @@ dead notifications that no receiver took, with the reason. retry sends them agai
 
   --console URL   the console to ask (default: dashboards.listen of the configuration)
   TOCSIN_TOKEN    in the environment: your token, where the console has dashboards.tokens`,
-  ack: `usage: tocsin ack ID … [--note TEXT] [--for 2h] [--sticky] [--json]
-       tocsin ack --undo ID …        (or: tocsin unack ID …)
-
-Acknowledges alerts: somebody has them in hand. They are not repeated until they end; worse than now, they are told
-again. ID is rule/group, or a rule of which one group fires. Exit status 1 when one could not be acknowledged.
-
-  --note TEXT   for the others
-  --for 2h      for so long; then those who know are told again
-  --sticky      also when it gets worse
-  --undo        takes an acknowledgement back: reminders go on
-  --console, TOCSIN_TOKEN as for "tocsin alerts"`,
+  ack,
+  unack: ack,
   event: `usage: tocsin event NAME [TAG=VALUE …] [--text TEXT] [--at TIME] [--id ID] [--json]
 
 Says that something happened, such as a deploy, to rules (event:deploy[process={process}]) and graphs:
