@@ -1,6 +1,7 @@
 /** Boards: what rules may read besides inputs and other rules: the liveness of sources, the engine's bounds, its failures. */
 import { matchPath, parsePath } from '../model/path.ts'
 import type { Transition } from '../model/transition.ts'
+import type { Refusals } from './groups.ts'
 import type { CheckedRule } from './language/load.ts'
 import { stateCodes } from './language/tree.ts'
 import type { RuleRun } from './rule-run.ts'
@@ -8,29 +9,44 @@ import type { Sources } from './sources.ts'
 import type { BoardLeaf, StateBoard } from './state-leaf.ts'
 
 /** What a leaf reads that asks neither inputs nor another rule. */
-export function boardOf(leaf: BoardLeaf, sources: Sources, all: () => readonly RuleRun[]): StateBoard {
-  if (leaf.leaf.source === 'overflow') return overflowBoard(all)
+export function boardOf(leaf: BoardLeaf, sources: Sources, all: readonly RuleRun[], refusals: Refusals): StateBoard {
+  if (leaf.leaf.source === 'overflow') return overflowBoard(all, refusals)
   return leaf.leaf.source === 'stopped' ? stoppedBoard(all) : sourceBoard(leaf, sources)
 }
 
 /** Rules with more groups than they may have: warn from the first one that was refused until there is room again. */
-function overflowBoard(all: () => readonly RuleRun[]): StateBoard {
+function overflowBoard(all: readonly RuleRun[], refusals: Refusals): StateBoard {
+  let known = -1
+  let count = 0
+  let over = new Map<string, RuleRun>()
+  /** Rules that refused a group, looked for only after another refusal. */
+  const look = () => {
+    if (known === refusals.version) return
+    known = refusals.version
+    over = new Map(all.flatMap((run) => (run.compiled.refused.count > 0 ? [[run.rule.name, run]] : [])))
+    count = all.reduce((sum, { compiled }) => sum + compiled.refused.count, 0)
+  }
   return {
     get version() {
-      return all().reduce((sum, { compiled }) => sum + compiled.refused.count, 0)
+      look()
+      return count
     },
-    groups: () => all().flatMap(({ rule, compiled }) => (compiled.refused.count > 0 ? [[rule.name]] : [])),
+    groups: () => {
+      look()
+      return [...over.keys()].map((name) => [name])
+    },
     early: () => false,
     state: ([name]) => {
-      const run = all().find(({ rule }) => rule.name === name)
-      return run?.compiled.refused.groups?.isOverfull ? stateCodes.warn : stateCodes.ok
+      look()
+      const { groups } = over.get(name as string)?.compiled.refused ?? {}
+      return groups?.isOverfull ? stateCodes.warn : stateCodes.ok
     },
   }
 }
 
 /** Rules that failed: crit until they are edited, or gone. */
-function stoppedBoard(all: () => readonly RuleRun[]): StateBoard {
-  const stopped = () => all().filter(({ problem }) => problem !== undefined)
+function stoppedBoard(all: readonly RuleRun[]): StateBoard {
+  const stopped = () => all.filter(({ problem }) => problem !== undefined)
   return {
     get version() {
       return stopped().length

@@ -5,16 +5,29 @@
 import type { RuleRun } from './rule-run.ts'
 
 export interface Company {
-  rules: RuleRun[]
-  lateNames: Set<string>
+  readonly rules: readonly RuleRun[]
+  /** Of the rules, in all rules; ascending. */
+  readonly places: Int32Array
+  /** The rules' steps, each once. */
+  readonly stepsMs: readonly number[]
+  readonly lateNames: ReadonlySet<string>
   closedMs: number
+  /** Version of the sources that the rules know of. */
+  sourcesSeen: number
+}
+
+export function companyOf(rules: readonly RuleRun[], lateNames: ReadonlySet<string>, closedMs: number): Company {
+  const inOrder = [...rules].sort((a, b) => a.place - b.place)
+  const places = Int32Array.from(inOrder, ({ place }) => place)
+  const stepsMs = [...new Set(rules.map(({ stepMs }) => stepMs))]
+  return { rules: inOrder, places, stepsMs, lateNames, closedMs, sourcesSeen: -1 }
 }
 
 /** Who closes together now; those that were in no company before have closed up to `fallbackMs`. */
 export function companiesOf(runs: readonly RuleRun[], before: readonly Company[], fallbackMs: number): Company[] {
   const closedOf = new Map<string, number>()
   for (const { rules, closedMs } of before) for (const { rule } of rules) closedOf.set(rule.name, closedMs)
-  const byKey = new Map<string, Company>()
+  const byKey = new Map<string, { rules: RuleRun[]; lateNames: Set<string>; closedMs: number }>()
   for (const rules of tied(runs)) {
     const lateNames = new Set(rules.flatMap((rule) => [...rule.lateNames]))
     const closedMs = Math.max(...rules.map((rule) => closedOf.get(rule.rule.name) ?? fallbackMs))
@@ -23,11 +36,7 @@ export function companiesOf(runs: readonly RuleRun[], before: readonly Company[]
     if (known) known.rules.push(...rules)
     else byKey.set(key, { rules: [...rules], lateNames, closedMs })
   }
-  const place = new Map(runs.map((rule, i) => [rule, i]))
-  for (const { rules } of byKey.values()) {
-    rules.sort((a, b) => (place.get(a) as number) - (place.get(b) as number))
-  }
-  return [...byKey.values()]
+  return [...byKey.values()].map(({ rules, lateNames, closedMs }) => companyOf(rules, lateNames, closedMs))
 }
 
 /** Rules that refer to each other, directly or through others. */

@@ -36,7 +36,7 @@ export abstract class HistoryCompiler {
     this.context = context
     this.leaves = tree.leaves.map((leaf) => makeLeaf(leaf, tree, context))
     for (const leaf of this.leaves) if (leaf instanceof BoardLeaf) leaf.useFacts(tree.facts)
-    this.scope = new Scope(tree.names, context.groupsMax, context.sources)
+    this.scope = new Scope(tree.names, context.groupsMax, context.sources, context.refusals)
   }
 
   abstract evaluate(node: Node, scope?: Scope): Evaluate

@@ -32,8 +32,32 @@ export class CompiledRule extends HistoryCompiler {
 
   /** True where no series has matched yet, so that a bucket can pass without any work. */
   get isIdle(): boolean {
-    if (this.#isIdle) this.#isIdle = this.scope.groups.count === 0 && this.leaves.every(isUntouched)
-    return this.#isIdle
+    if (!this.#isIdle || (this.scope.groups.count === 0 && this.leaves.every(isUntouched))) return this.#isIdle
+    this.#isIdle = false
+    this.context.refusals.version++
+    return false
+  }
+
+  /** Until when nothing below the levels changes if nothing comes; not after `atMs` if that cannot be said. */
+  quietUntil(atMs: number): number {
+    if (this.memories.length > 0) return atMs
+    let untilMs = Number.POSITIVE_INFINITY
+    for (const leaf of this.leaves) untilMs = Math.min(untilMs, leaf.quietUntil(atMs))
+    for (const pool of this.pools) untilMs = Math.min(untilMs, pool.quietUntil(atMs))
+    return untilMs
+  }
+
+  pass(atMs: number): void {
+    for (const leaf of this.leaves) leaf.pass(atMs)
+  }
+
+  /** When the first group that is not known for good will be forgotten if nothing comes. */
+  forgottenFromMs(forgetMs: number, isKept: (group: number) => boolean): number {
+    let oldestMs = this.oldestInnerMs()
+    const { groups } = this.scope
+    if (groups.names.length === 0) return oldestMs + forgetMs
+    for (const group of groups.sorted()) if (!isKept(group)) oldestMs = Math.min(oldestMs, this.scope.lastSeenMs(group))
+    return oldestMs + forgetMs
   }
 
   /** Closes one bucket for everything below the levels. */
@@ -247,7 +271,8 @@ export class CompiledRule extends HistoryCompiler {
   }
 
   protected pool(node: Extract<Node, { op: 'pool' | 'quantifier' }>, scope: Scope): Evaluate {
-    const inner = new Scope(node.innerNames, Math.max(membersMax, this.context.groupsMax), this.context.sources)
+    const { groupsMax, sources, refusals } = this.context
+    const inner = new Scope(node.innerNames, Math.max(membersMax, groupsMax), sources, refusals)
     const evaluate = this.evaluate(node.of, inner)
     const context = { ...this.context, groupsMax: Math.max(membersMax, this.context.groupsMax) }
     const run =

@@ -7,6 +7,7 @@ import type { LogEntry } from '../model/message.ts'
 import { seriesCount } from '../model/metric.ts'
 import type { Transition } from '../model/transition.ts'
 import { formatUtc } from '../runtime/clock.ts'
+import { Agenda } from './agenda.ts'
 import { boardOf, withDetail } from './boards.ts'
 import { withBuiltIn } from './built-in.ts'
 import { type Company, companiesOf } from './companies.ts'
@@ -44,7 +45,11 @@ export abstract class EngineCore {
   protected posted = new PostedEvents()
   protected loaded: readonly CheckedRule[]
   protected rules: RuleRun[] = []
-  protected companies: Company[] = []
+  protected companies: readonly Company[] = []
+  /** By place of a rule. */
+  protected readonly companyAt: Company[] = []
+  protected agenda = new Agenda([], false)
+  protected readonly refusals = { version: 0 }
   protected feed: Feed
   protected isStarted = false
   protected retired = new RetiredEvents()
@@ -55,7 +60,7 @@ export abstract class EngineCore {
   constructor(options: EngineOptions) {
     this.options = options
     this.loaded = withBuiltIn(options.rules?.rules ?? [])
-    this.feed = new Feed([], this.sources, () => {})
+    this.feed = this.newFeed([])
   }
 
   protected apply(entry: LogEntry): readonly Transition[] {
@@ -90,10 +95,13 @@ export abstract class EngineCore {
     if (!event) return
     this.feed.event(event)
     this.retired.note(event)
+    if (event.name === 'retired') this.agenda.wakeAt(event.bucketMs)
   }
 
   /** The log goes on after a part of it was lost; `told` is what other engines said of groups meanwhile, by rule. */
   interrupt(told: ReadonlyMap<string, readonly ToldGroup[]>): void {
+    this.passAll()
+    this.wakeAll()
     this.sources.cut()
     this.isInterrupted = true
     for (const run of this.rules) for (const group of told.get(run.rule.name) ?? []) run.adopt(group)
@@ -104,8 +112,24 @@ export abstract class EngineCore {
     const toMs = startOf(entry)
     if (toMs === undefined) return
     this.isInterrupted = false
+    this.passAll()
+    this.wakeAll()
     for (const run of this.rules) run.skip(toMs)
     for (const company of this.companies) company.closedMs = Math.max(company.closedMs, toMs)
+  }
+
+  /** Brings rules that rest to the state that they would have if they had run in every bucket. */
+  protected passAll(): void {
+    for (const { rules, closedMs } of this.companies) for (const run of rules) run.pass(closedMs)
+  }
+
+  protected wakeAll(): void {
+    for (const company of this.companies) this.agenda.wakeAll(company)
+  }
+
+  /** Rules that will not run in the next bucket unless something wakes them. */
+  get rulesResting(): number {
+    return this.agenda.resting
   }
 
   /** What went over a bound or came too late, since the start; for the part's own metrics. */
@@ -131,7 +155,9 @@ export abstract class EngineCore {
     const { defaultStepMs, testStepMs } = this.options
     const onDrop = () => this.feed.forgetPlans()
     const onLate = this.options.watch?.late
-    return new RuleRun(rule, { sources: this.sources, defaultStepMs, testStepMs, closedMs, onDrop, onLate }, carried)
+    const { sources, refusals } = this
+    const context = { sources, refusals, defaultStepMs, testStepMs, closedMs, onDrop, onLate }
+    return new RuleRun(rule, context, carried)
   }
 
   /** Finds out anew who closes together, and wires boards and feed. */
@@ -143,17 +169,35 @@ export abstract class EngineCore {
   /** `looksAgain` where boards may be others than before. */
   protected wire(looksAgain: boolean): void {
     const byName = new Map(this.rules.map((run) => [run.rule.name, run]))
-    for (const run of this.rules) {
+    for (const [place, run] of this.rules.entries()) {
+      run.place = place
       for (const leaf of run.compiled.leaves) {
         if (leaf instanceof BoardLeaf) leaf.wire(this.board(leaf, byName), looksAgain)
       }
     }
     const running = this.rules.filter(({ problem }) => problem === undefined) // fed, a stopped rule would only pile up
-    this.feed = new Feed(running, this.sources, (rule, name) => this.hearLate(rule, name))
+    this.agenda = new Agenda(this.rules, this.options.watch?.closed !== undefined)
+    this.feed = this.newFeed(running)
+  }
+
+  protected newFeed(rules: readonly RuleRun[]): Feed {
+    return new Feed(rules, this.sources, {
+      late: (rule, name) => this.hearLate(rule, name),
+      fed: ({ place }) => this.agenda.wake(place, this.companyAt[place]?.closedMs ?? 0),
+    })
   }
 
   protected assemble(fallbackMs: number): void {
-    this.companies = companiesOf(this.rules, this.companies, fallbackMs)
+    this.passAll()
+    this.seat(companiesOf(this.rules, this.companies, fallbackMs))
+    this.wakeAll()
+    // Who joins a company that is ahead leaves out what that has closed.
+    for (const { rules, closedMs } of this.companies) for (const run of rules) run.leaveOut(closedMs)
+  }
+
+  protected seat(companies: readonly Company[]): void {
+    this.companies = companies
+    for (const company of companies) for (const place of company.places) this.companyAt[place] = company
   }
 
   protected hearLate(rule: RuleRun, name: string): void {
@@ -176,18 +220,47 @@ export abstract class EngineCore {
   }
 
   protected closeTo(company: Company, closedMs: number, into: Transition[]): void {
-    const steps = [...new Set(company.rules.map(({ stepMs }) => stepMs))]
-    let atMs = Math.max(company.closedMs, closedMs - gapMsMax)
+    let atMs = company.closedMs
+    if (atMs < closedMs - gapMsMax) {
+      atMs = closedMs - gapMsMax
+      this.leaveOut(company, atMs)
+    }
     while (true) {
-      atMs = Math.min(...steps.map((stepMs) => (Math.floor(atMs / stepMs) + 1) * stepMs))
-      if (atMs > closedMs || steps.length === 0) break
-      this.sources.settle(atMs)
-      for (const rule of company.rules) {
-        if (atMs % rule.stepMs === 0 && atMs > rule.lastBucketMs) this.close(rule, atMs, into)
-      }
+      let nextMs = Number.POSITIVE_INFINITY
+      for (const stepMs of company.stepsMs) nextMs = Math.min(nextMs, (Math.floor(atMs / stepMs) + 1) * stepMs)
+      if (nextMs > closedMs) break
+      atMs = nextMs
+      this.closeBucket(company, atMs, into)
     }
     company.closedMs = closedMs
     this.retired.forget(this.companies)
+  }
+
+  protected closeBucket(company: Company, atMs: number, into: Transition[]): void {
+    this.sources.settle(atMs)
+    if (this.sources.version !== company.sourcesSeen) {
+      this.agenda.wakeAll(company)
+      company.sourcesSeen = this.sources.version
+    }
+    const { places, rules } = company
+    for (let i = 0; i < places.length; i++) {
+      const place = places[i] as number
+      if (!this.agenda.isDue(place, atMs)) continue
+      const rule = rules[i] as RuleRun
+      if (atMs % rule.stepMs !== 0 || atMs <= rule.lastBucketMs) continue
+      rule.pass(atMs - rule.stepMs)
+      this.close(rule, atMs, into)
+      this.agenda.ran(place, Math.min(rule.restsUntil(atMs), this.retired.nextMs(atMs)))
+    }
+  }
+
+  /** Buckets up to `toMs` are not lived through. */
+  protected leaveOut(company: Company, toMs: number): void {
+    for (const rule of company.rules) {
+      rule.pass(company.closedMs)
+      rule.leaveOut(toMs)
+    }
+    this.agenda.wakeAll(company)
   }
 
   protected close(rule: RuleRun, atMs: number, into: Transition[]): void {
@@ -206,6 +279,6 @@ export abstract class EngineCore {
 
   protected board(leaf: BoardLeaf, byName: ReadonlyMap<string, RuleRun>): StateBoard | undefined {
     if (leaf.leaf.source === 'rule') return byName.get(leaf.leaf.path.slice('rule:'.length))
-    return boardOf(leaf, this.sources, () => this.rules)
+    return boardOf(leaf, this.sources, this.rules, this.refusals)
   }
 }

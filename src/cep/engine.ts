@@ -10,6 +10,7 @@ import type { RulesMessage } from '../model/rules.ts'
 import type { EngineStatus } from '../model/status.ts'
 import type { Transition } from '../model/transition.ts'
 import { withBuiltIn } from './built-in.ts'
+import { type Company, companyOf } from './companies.ts'
 import { EngineCore, type EngineOptions } from './engine-core.ts'
 import { disagreementsIn, disagreementText } from './heard-kinds.ts'
 import type { Catalogue } from './language/catalogue.ts'
@@ -61,6 +62,7 @@ export class Engine extends EngineCore {
   /** Everything but `leader`, which is the part's to know. */
   status(): Omit<EngineStatus, 'leader'> {
     const warnings = disagreementsIn(this.rules, this.#catalogue).map(disagreementText)
+    this.passAll()
     return {
       rulesHash: this.#rulesHash,
       ...(this.#rulesProblem !== undefined && { rulesProblem: this.#rulesProblem }),
@@ -83,6 +85,7 @@ export class Engine extends EngineCore {
     this.loaded = withBuiltIn(loaded.rules)
     this.#catalogue = loaded.catalogue
     if (!this.isStarted) return []
+    this.passAll()
     const before = new Map(this.rules.map((run) => [run.rule.name, run]))
     const closedMs = this.sources.closed(noNames) ?? 0
     const transitions: Transition[] = []
@@ -133,13 +136,17 @@ export class Engine extends EngineCore {
   /** Takes over what the rules that were edited remember of what `side` has seen; their levels stay as they were. */
   remember(side: Engine): void {
     this.sources.adopt(side.sources)
+    side.passAll()
+    const late: Company[] = []
     for (const company of side.companies) {
       const taken = company.rules.flatMap((run) => this.#remembered(run) ?? [])
       // Late sources are waited for as the one that looked back did; the others have been waited for already.
-      if (company.lateNames.size > 0) this.companies.push({ ...company, rules: taken })
+      if (company.lateNames.size > 0) late.push(companyOf(taken, company.lateNames, company.closedMs))
     }
     this.#edited.clear()
+    this.passAll()
     this.wire(true)
+    this.companies = [...this.companies, ...late]
     this.assemble(this.sources.closed(noNames) ?? 0)
   }
 
@@ -165,6 +172,7 @@ export class Engine extends EngineCore {
 
   /** Its whole state between two entries, as plain data that is not copied: see saved.ts and snapshot.ts. */
   save() {
+    this.passAll()
     return {
       rulesHash: this.#rulesHash,
       rulesProblem: this.#rulesProblem,
@@ -200,9 +208,10 @@ export class Engine extends EngineCore {
     this.#owed = transitions
     this.wire(false)
     const byName = new Map(this.rules.map((run) => [run.rule.name, run]))
-    this.companies = saved.companies.map(({ rules, lateNames, closedMs }) => {
-      return { rules: rules.flatMap((name) => byName.get(name) ?? []), lateNames: new Set(lateNames), closedMs }
-    })
+    const runsOf = (names: readonly string[]) => names.flatMap((name) => byName.get(name) ?? [])
+    this.seat(
+      saved.companies.map(({ rules, lateNames, closedMs }) => companyOf(runsOf(rules), new Set(lateNames), closedMs)),
+    )
     const isSame =
       before.size === 0 && saved.rules.every(({ key }, i) => key === treeHash(this.loaded[i] as CheckedRule))
     if (saved.isStarted && !isSame) this.assemble(this.sources.closed(noNames) ?? 0)

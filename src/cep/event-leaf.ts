@@ -28,6 +28,8 @@ export class EventLeaf extends LeafRun {
   readonly #distinct: Map<string, number>[] = []
   readonly #fields = new Float64Array([1])
   #closedMs = Number.NEGATIVE_INFINITY
+  /** The last bucket in which something came; of a restored leaf perhaps an earlier one. */
+  #fedMs = Number.NEGATIVE_INFINITY
 
   constructor(leaf: Leaf, context: LeafContext) {
     super(leaf, context)
@@ -70,6 +72,19 @@ export class EventLeaf extends LeafRun {
     for (const group of this.groups.sorted()) this.out[group] = this.#result(group, atMs, buckets, firstPane)
   }
 
+  override pass(atMs: number): void {
+    this.#closedMs = atMs
+  }
+
+  override quietUntil(atMs: number): number {
+    const { fold, overMs } = this.leaf
+    if (this.#fedMs === atMs || this.#open.size > 0 || fold === 'since') return atMs
+    if (fold === 'silence') return this.silentFromMs(atMs, overMs)
+    if (fold === 'event') return Number.POSITIVE_INFINITY
+    const isEmpty = atMs - this.#fedMs > this.#window.emptyAfterMs
+    return isEmpty && this.isCovered(atMs, this.#window.at(atMs).buckets) ? Number.POSITIVE_INFINITY : atMs
+  }
+
   override skip(toMs: number): void {
     super.skip(toMs)
     dropUpTo(this.#open, toMs)
@@ -109,6 +124,7 @@ export class EventLeaf extends LeafRun {
       saved.distinct.map((values) => new Map(values)),
     )
     this.#closedMs = saved.closedMs
+    this.#fedMs = saved.closedMs
   }
 
   #due(atMs: number): Happened[] {
@@ -122,6 +138,7 @@ export class EventLeaf extends LeafRun {
   }
 
   #fold({ group, source, atMs, value }: Happened, bucketMs: number): void {
+    this.#fedMs = bucketMs
     this.touch(group, bucketMs, source)
     this.#window.push(group, this.#fields, 0)
     this.#lastMs[group] = Math.max(this.#lastMs[group] || Number.NEGATIVE_INFINITY, atMs)

@@ -18,9 +18,18 @@ import { CheckLeaf } from './state-leaf.ts'
 
 /** For one leaf: which positions of a column go to which inputs. */
 interface PlanPart {
+  rule: RuleRun
   leaf: MetricLeaf
   inputs: Int32Array
   positions: Int32Array
+}
+
+/** What the feed tells of a rule. */
+export interface FeedEvents {
+  /** A source with lateness feeds it for the first time. */
+  late: (rule: RuleRun, name: string) => void
+  /** It is about to be fed. */
+  fed: (rule: RuleRun) => void
 }
 
 interface Plan {
@@ -37,12 +46,11 @@ export class Feed {
   readonly #events = new Router<EventLeaf>()
   readonly #ruleOf = new Map<LeafRun, RuleRun>()
   #plans = new WeakMap<readonly string[], Map<string, Plan>>()
-  /** Told when a source with lateness feeds a rule for the first time. */
-  readonly #onLate: (rule: RuleRun, name: string) => void
+  readonly #tell: FeedEvents
 
-  constructor(rules: readonly RuleRun[], sources: Sources, onLate: (rule: RuleRun, name: string) => void) {
+  constructor(rules: readonly RuleRun[], sources: Sources, tell: FeedEvents) {
     this.#sources = sources
-    this.#onLate = onLate
+    this.#tell = tell
     for (const rule of rules) {
       for (const leaf of rule.compiled.leaves) {
         this.#ruleOf.set(leaf, rule)
@@ -62,7 +70,8 @@ export class Feed {
     const { source, bucketMs, stepMs } = message
     const numbers = (names: readonly string[], kind: PointKind, values: Float64Array, offsetsMs?: Float64Array) => {
       if (names.length === 0) return
-      for (const { leaf, inputs, positions } of this.#plan(names, kind, source).parts) {
+      for (const { rule, leaf, inputs, positions } of this.#plan(names, kind, source).parts) {
+        this.#tell.fed(rule)
         leaf.writeNumbers(bucketMs, inputs, positions, values)
         if (offsetsMs) leaf.writeTimes(bucketMs, inputs, positions, offsetsMs, bucketMs - stepMs)
       }
@@ -76,7 +85,8 @@ export class Feed {
       values: readonly Parameters<MetricLeaf['writeObject']>[2][],
     ) => {
       if (names.length === 0) return
-      for (const { leaf, inputs, positions } of this.#plan(names, kind, source).parts) {
+      for (const { rule, leaf, inputs, positions } of this.#plan(names, kind, source).parts) {
+        this.#tell.fed(rule)
         positions.forEach((position, i) => {
           leaf.writeObject(bucketMs, inputs[i] as number, values[position] as never)
         })
@@ -92,6 +102,7 @@ export class Feed {
     for (const { name, state, atMs, sequence, stepMs } of message.results.slice(0, checkKeptMax)) {
       for (const { leaf, values } of this.#checks.match(name)) {
         this.#noteLate(leaf, message.source)
+        this.#tell.fed(this.#ruleOf.get(leaf) as RuleRun)
         leaf.write(message.bucketMs, values, { state: stateCodes[state], atMs, sequence, source, stepMs })
       }
     }
@@ -104,6 +115,7 @@ export class Feed {
     for (const { leaf, values } of this.#events.matchEvent(message.name, message.tags)) {
       this.#noteLate(leaf, message.source)
       const value = message.tags[leaf.leaf.tag] ?? ''
+      this.#tell.fed(this.#ruleOf.get(leaf) as RuleRun)
       leaf.write(message.bucketMs, { id, source, atMs: message.atMs, value }, values)
     }
   }
@@ -127,6 +139,7 @@ export class Feed {
     const byLeaf = new Map<MetricLeaf, { inputs: number[]; positions: number[] }>()
     names.forEach((name, position) => {
       for (const { leaf, values } of this.#metrics.match(name)) {
+        this.#tell.fed(this.#ruleOf.get(leaf) as RuleRun)
         const input = leaf.input(name, source, values, kind)
         if (input < 0) continue
         const part = byLeaf.get(leaf) ?? { inputs: [], positions: [] }
@@ -137,6 +150,7 @@ export class Feed {
     })
     for (const leaf of byLeaf.keys()) this.#noteLate(leaf, source)
     const parts = [...byLeaf].map(([leaf, { inputs, positions }]) => ({
+      rule: this.#ruleOf.get(leaf) as RuleRun,
       leaf,
       inputs: Int32Array.from(inputs),
       positions: Int32Array.from(positions),
@@ -148,6 +162,6 @@ export class Feed {
     if (!this.#sources.isLate(source)) return
     const rule = this.#ruleOf.get(leaf)
     const name = this.#sources.nameOf(source)
-    if (rule && !rule.lateNames.has(name)) this.#onLate(rule, name)
+    if (rule && !rule.lateNames.has(name)) this.#tell.late(rule, name)
   }
 }

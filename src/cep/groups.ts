@@ -7,6 +7,12 @@ import { refill } from './saved.ts'
 
 const overflowMax = 10_000
 
+/** Tells that groups were refused in some of an engine's rules; shared, so that nobody has to ask every rule. */
+export interface Refusals {
+  /** Grows with every group refused, and when a rule begins to count its own. */
+  version: number
+}
+
 export class Groups {
   readonly names: readonly string[]
   readonly max: number
@@ -22,7 +28,10 @@ export class Groups {
   readonly #free: number[] = []
   #sorted: readonly number[] | undefined
 
-  constructor(names: readonly string[], max: number) {
+  readonly #refusals: Refusals
+
+  constructor(names: readonly string[], max: number, refusals: Refusals) {
+    this.#refusals = refusals
     this.names = names
     this.max = max
   }
@@ -108,6 +117,7 @@ export class Groups {
     if (this.#overflow.size >= overflowMax || this.#overflow.has(key)) return -1
     this.#overflow.add(key)
     this.refused++
+    this.#refusals.version++
     return -1
   }
 }

@@ -64,6 +64,22 @@ export function stepLevel(
   }
 }
 
+/** True where further buckets of the same truths change nothing but counts that `passLevel` keeps. */
+export function isFrozen(state: LevelState, { hold }: HoldSteps, truth: number, clear: number): boolean {
+  if (state.on) return clear !== 1 && (clear !== 0 || state.clearRun === 0)
+  if (truth === 1) return false
+  return hold.kind !== 'of' || (state.recent.length === hold.size && !state.recent.includes(1))
+}
+
+/** Steps a frozen level by several buckets at once. */
+export function passLevel(state: LevelState, { hold, forBuckets }: HoldSteps, truth: number, buckets: number): void {
+  if (state.on || hold.kind !== 'for' || !Number.isNaN(truth)) return
+  const from = state.streak + Math.max(0, buckets - forBuckets)
+  state.streak += buckets
+  for (let at = from + 1; at <= state.streak; at++) state.missing.push(at)
+  while (state.missing.length > 0 && (state.missing[0] as number) <= state.streak - forBuckets) state.missing.shift()
+}
+
 /** Ends what a level counts while it is off: after turning off nothing from before matters. */
 export function turnOff(state: LevelState): void {
   Object.assign(state, newLevelState())

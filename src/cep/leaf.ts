@@ -6,7 +6,7 @@
  * arrival. A group exists once a point of it has been folded.
  */
 
-import { Groups } from './groups.ts'
+import { Groups, type Refusals } from './groups.ts'
 import type { Leaf } from './language/tree.ts'
 import { bytes, floats, ints, roomMin } from './saved.ts'
 import type { Sources } from './sources.ts'
@@ -26,6 +26,8 @@ export interface LeafContext {
   panesMax: number
   /** Told when inputs were dropped, so that nobody remembers their numbers. */
   onDrop: () => void
+  /** Counts groups that were refused. */
+  refusals: Refusals
   onLate?: OnLate | undefined
 }
 
@@ -54,7 +56,7 @@ export abstract class LeafRun {
   constructor(leaf: Leaf, context: LeafContext) {
     this.leaf = leaf
     this.context = context
-    this.groups = new Groups(leaf.names, context.groupsMax)
+    this.groups = new Groups(leaf.names, context.groupsMax, context.refusals)
   }
 
   /** Takes in what arrived for the buckets up to `atMs`; groups are born here. */
@@ -62,6 +64,35 @@ export abstract class LeafRun {
 
   /** Closes the bucket that ends at `atMs`: sets `out` for every group. */
   abstract finish(atMs: number): void
+
+  /**
+   * Until when `out` stays as it is if nothing comes, and the leaf would do nothing else; not after `atMs` if that cannot
+   * be said. Asked after the bucket of `atMs` is closed.
+   */
+  quietUntil(_atMs: number): number {
+    return Number.NEGATIVE_INFINITY
+  }
+
+  /** Buckets up to `atMs` are closed, in which nothing came and nothing changed. */
+  pass(_atMs: number): void {}
+
+  /** When the first group that is not yet silent for `forMs` will be. */
+  protected silentFromMs(atMs: number, forMs: number): number {
+    let fromMs = Number.POSITIVE_INFINITY
+    for (const group of this.groups.sorted()) {
+      const silentMs = (this.lastSeenMs[group] as number) + forMs
+      if (silentMs > atMs) fromMs = Math.min(fromMs, silentMs)
+    }
+    return fromMs
+  }
+
+  /** Every group's sources cover all of the window, as they will while they live. */
+  protected isCovered(atMs: number, buckets: number): boolean {
+    return this.groups.sorted().every((group) => {
+      const set = (this.sourceSet[group] as number) || (this.fallbackSet[group] as number)
+      return this.context.sources.isSteady(set) && this.coveredOf(group, atMs, buckets) === buckets
+    })
+  }
 
   /** True where the group's input brought something new in this bucket, for counting results of checks. */
   isFresh(_group: number, _atMs: number): boolean {

@@ -26,6 +26,8 @@ export abstract class MetricCells extends LeafRun {
   protected knownKind: SeriesKind | undefined
   protected observed: PointKind | undefined
   protected closedMs = Number.NEGATIVE_INFINITY
+  /** The last bucket in which something came; of a restored leaf perhaps an earlier one. */
+  protected fedMs = Number.NEGATIVE_INFINITY
   protected readonly numbers = new OpenCells()
   protected readonly objects = new Map<number, Map<number, Distribution | readonly string[]>>()
   /** When gauges were written, epoch ms, where their source says so; otherwise at the end of the bucket. */
@@ -141,6 +143,10 @@ export abstract class MetricCells extends LeafRun {
     this.times.dropUpTo(toMs)
   }
 
+  override pass(atMs: number): void {
+    this.closedMs = atMs
+  }
+
   override drop(group: number): void {
     super.drop(group)
     this.inputs.dropGroup(group)
@@ -180,6 +186,7 @@ export abstract class MetricCells extends LeafRun {
     this.knownKind = saved.knownKind
     this.observed = saved.observed
     this.closedMs = saved.closedMs
+    this.fedMs = saved.closedMs
     this.numbers.restore(saved.numbers)
     this.times.restore(saved.times)
     refillMap(

@@ -5,13 +5,34 @@ import type { PaneWindow } from './window.ts'
 export abstract class MetricCounts extends MetricFold {
   /** No point was ever seen and nothing is declared: a count under sum or rate is 0, all else is missing. */
   protected closeUnknown(atMs: number): void {
-    const { fold, assumedKind, overMs } = this.leaf
-    const isZero = assumedKind === 'count' && (fold === 'sum' || fold === 'rate')
-    const buckets = Math.max(1, Math.floor((overMs || this.context.stepMs) / this.context.stepMs))
+    const buckets = this.nominalBuckets
     for (const group of this.groups.sorted()) {
-      const speaks = isZero && this.coveredOf(group, atMs, buckets) * 2 >= buckets
+      const speaks = this.isZeroUnseen && this.coveredOf(group, atMs, buckets) * 2 >= buckets
       this.out[group] = speaks ? 0 : Number.NaN
     }
+  }
+
+  protected get isZeroUnseen(): boolean {
+    const { fold, assumedKind } = this.leaf
+    return assumedKind === 'count' && (fold === 'sum' || fold === 'rate')
+  }
+
+  protected get nominalBuckets(): number {
+    return Math.max(1, Math.floor((this.leaf.overMs || this.context.stepMs) / this.context.stepMs))
+  }
+
+  protected isUnknownQuiet(atMs: number): boolean {
+    return !this.isZeroUnseen || this.isCovered(atMs, this.nominalBuckets)
+  }
+
+  /** Zeros are pushed for some functions in every bucket; sums of an empty window stay 0. */
+  protected isCountQuiet(atMs: number): boolean {
+    return this.isPlainSum && this.isCovered(atMs, (this.window as PaneWindow).buckets)
+  }
+
+  protected get isPlainSum(): boolean {
+    const { fold } = this.leaf
+    return fold === 'sum' || fold === 'rate' || fold === 'avg' || fold === 'value'
   }
 
   protected closeSilence(atMs: number): void {
@@ -35,9 +56,7 @@ export abstract class MetricCounts extends MetricFold {
   }
 
   protected pushCounts(atMs: number): void {
-    const { fold } = this.leaf
-    const isPlainSum = fold === 'sum' || fold === 'rate' || fold === 'avg' || fold === 'value'
-    if (isPlainSum) {
+    if (this.isPlainSum) {
       if (this.touchedCount > 0) this.pushSums(atMs)
       return
     }

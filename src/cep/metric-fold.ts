@@ -18,6 +18,7 @@ export abstract class MetricFold extends MetricCells {
   }
 
   protected foldNumbers(atMs: number): void {
+    this.fedMs = atMs
     for (let bucketMs = this.numbers.firstMs; bucketMs <= atMs; bucketMs = this.numbers.firstMs) {
       const times = this.times.take(bucketMs)
       const cells = this.numbers.shift()
@@ -91,6 +92,7 @@ export abstract class MetricFold extends MetricCells {
   }
 
   protected foldObjects(atMs: number): void {
+    this.fedMs = atMs
     const due = [...this.objects.keys()].filter((bucketMs) => bucketMs <= atMs).sort((a, b) => a - b)
     const order = this.inputs.order()
     for (const bucketMs of due) {

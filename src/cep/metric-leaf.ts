@@ -27,6 +27,32 @@ export class MetricLeaf extends MetricCounts {
     else this.closeValues(atMs)
   }
 
+  override quietUntil(atMs: number): number {
+    if (this.fedMs === atMs || !this.numbers.isEmpty || this.objects.size > 0) return atMs
+    const { fold, overMs } = this.leaf
+    if (fold === 'silence') return this.silentFromMs(atMs, overMs)
+    const isQuiet =
+      this.knownKind === undefined
+        ? this.isUnknownQuiet(atMs)
+        : atMs - this.fedMs > (this.window as PaneWindow).emptyAfterMs && (!this.isCount || this.isCountQuiet(atMs))
+    if (!isQuiet) return atMs
+    return this.isInstant ? this.standsUntilMs(atMs) : Number.POSITIVE_INFINITY
+  }
+
+  /** Until when some value stands, without `over`. */
+  protected standsUntilMs(atMs: number): number {
+    let untilMs = Number.POSITIVE_INFINITY
+    for (const input of this.inputs.order()) {
+      const endMs = (this.inputAtMs[input] as number) + this.standsMs
+      if (endMs > atMs) untilMs = Math.min(untilMs, endMs)
+    }
+    return untilMs
+  }
+
+  protected get isInstant(): boolean {
+    return !this.isCount && this.leaf.overMs === 0 && this.standsMs > this.context.stepMs
+  }
+
   protected closeValues(atMs: number): void {
     this.prepare()
     const window = this.window as PaneWindow
@@ -40,8 +66,7 @@ export class MetricLeaf extends MetricCounts {
       this.seriesSpans.clear()
       this.spanned.clear()
     }
-    const isInstant = this.leaf.overMs === 0 && coarseMs > stepMs
-    if (isInstant) {
+    if (this.isInstant) {
       this.closeInstant(atMs, coarseMs)
       return
     }

@@ -56,6 +56,7 @@ export class EngineAtLog {
     stats.observe('late_points_total', () => this.#engine?.counters().latePoints ?? 0)
     stats.observe('groups_refused_total', () => this.#engine?.counters().groupsRefused ?? 0)
     stats.observe('rules_stopped', () => this.#engine?.counters().rulesStopped ?? 0)
+    stats.observe('rules_resting', () => this.#engine?.rulesResting ?? 0)
   }
 
   get problem(): string | undefined {

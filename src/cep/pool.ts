@@ -40,6 +40,10 @@ abstract class InnerRun extends LeafRun {
       )
   }
 
+  override quietUntil(_atMs: number): number {
+    return Number.POSITIVE_INFINITY
+  }
+
   fold(atMs: number): void {
     this.born = []
     for (const member of this.inner.born) {
@@ -102,6 +106,11 @@ export class PoolRun extends InnerRun {
     this.#window = new PaneWindow(shape, [...foldsOf(node.function), 'add'])
     this.#distributions = isPercentile ? new DistributionWindow(shape) : undefined
     this.#fields = new Float64Array(this.#window.width)
+  }
+
+  /** A window over values that stay the same still folds them in other groupings. */
+  override quietUntil(atMs: number): number {
+    return this.#window.shape.lengthBuckets === 1 ? Number.POSITIVE_INFINITY : atMs
   }
 
   finish(atMs: number): void {

@@ -23,6 +23,14 @@ export class Recent {
     if ((this.#counts[group] as number) < recentMax) this.#counts[group] = (this.#counts[group] as number) + 1
   }
 
+  /** As often as said, the group's value was this. */
+  repeat(times: number, put: () => void): void {
+    for (let i = Math.min(times, recentMax); i > 0; i--) {
+      this.next()
+      put()
+    }
+  }
+
   /** A group begins anew. */
   reset(group: number): void {
     if (group < this.#capacity) this.#counts[group] = 0

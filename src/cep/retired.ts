@@ -20,6 +20,13 @@ export class RetiredEvents {
     return this.#events
   }
 
+  /** The first bucket after `atMs` in which something was retired; infinite without any. */
+  nextMs(atMs: number): number {
+    let nextMs = Number.POSITIVE_INFINITY
+    for (const { bucketMs } of this.#events) if (bucketMs > atMs) nextMs = Math.min(nextMs, bucketMs)
+    return nextMs
+  }
+
   note(event: EventMessage): void {
     if (event.name === 'retired') this.#events = [...this.#events, event].slice(-retiredMax)
   }

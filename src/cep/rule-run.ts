@@ -1,5 +1,5 @@
 import type { Level, Transition } from '../model/transition.ts'
-import { type LevelState, newLevelState, notTruth, stepLevel } from './hold.ts'
+import { isFrozen, type LevelState, newLevelState, notTruth, passLevel, stepLevel } from './hold.ts'
 import type { CheckedRule } from './language/load.ts'
 import { stateCodes } from './language/tree.ts'
 import type { IsRetired } from './retired.ts'
@@ -60,6 +60,71 @@ export class RuleRun extends RuleWords implements StateBoard {
     const groups = compiled.scope.groups.sorted()
     for (let i = 0; i < groups.length; i++) this.stepGroup(groups[i] as number, atMs, into)
     if (isRetired || atMs >= this.forgetDueMs) this.forget(atMs, isRetired ?? nobody, into)
+  }
+
+  /** Until when nothing changes if nothing comes; asked after the bucket of `atMs`, whose end it is if that cannot be said. */
+  restsUntil(atMs: number): number {
+    const { compiled } = this
+    if (this.problem !== undefined || compiled.isIdle) return Number.POSITIVE_INFINITY
+    // Who was forgotten in this bucket is missed in the next.
+    if (compiled.groupsVersion !== this.lookedOutVersion) return Number.NEGATIVE_INFINITY
+    const quietMs = compiled.quietUntil(atMs)
+    if (quietMs <= atMs) return Number.NEGATIVE_INFINITY
+    const { known, forgetMs } = this.rule.tree
+    const isKept = (group: number) => this.isKnown(compiled.scope.groups.values[group] as readonly string[])
+    let untilMs = Math.min(quietMs, compiled.forgottenFromMs(forgetMs, known ? isKept : () => false))
+    for (const group of compiled.scope.groups.sorted()) untilMs = Math.min(untilMs, this.groupRestsUntil(group, atMs))
+    return untilMs > atMs ? untilMs : Number.NEGATIVE_INFINITY
+  }
+
+  protected groupRestsUntil(group: number, atMs: number): number {
+    const state = this.states[group]
+    if (!state) return atMs
+    if (this.hide && this.hide(group) === 0 && state.calm < this.settleBuckets) return atMs
+    if (this.compiled.scope.isBlind[group] === 1) return Number.POSITIVE_INFINITY
+    let isOn = false
+    for (let i = 0; i < this.levels.length; i++) {
+      const [run, level] = [this.levels[i] as LevelRun, state.levels[i] as LevelState]
+      const truth = this.truthOf(group, run)
+      if (!isFrozen(level, run.steps, truth, this.clearOf(group, run, truth))) return atMs
+      if (level.on) isOn = true
+    }
+    const nodataMs = this.compiled.scope.lastSeenMs(group) + this.nodataAfterMs
+    return isOn || nodataMs <= atMs ? Number.POSITIVE_INFINITY : nodataMs
+  }
+
+  /** Buckets up to `toMs` were closed in which nothing came and nothing changed: only what counts buckets goes on. */
+  pass(toMs: number): void {
+    if (this.problem !== undefined) return
+    const buckets = Math.floor((toMs - this.lastBucketMs) / this.stepMs)
+    if (buckets <= 0) return
+    this.lastBucketMs += buckets * this.stepMs
+    const { compiled } = this
+    if (compiled.isIdle) return
+    compiled.pass(this.lastBucketMs)
+    const groups = compiled.scope.groups.sorted()
+    const [compared] = this.compared
+    this.recent.repeat(buckets, () => {
+      if (compared) for (const group of groups) this.recent.put(group, compared.left(group))
+    })
+    for (const group of groups) this.passGroup(group, buckets)
+  }
+
+  /** Goes on after `toMs`, whatever was not lived through. */
+  leaveOut(toMs: number): void {
+    if (this.problem !== undefined) return
+    this.lastBucketMs = Math.max(this.lastBucketMs, Math.floor(toMs / this.stepMs) * this.stepMs)
+  }
+
+  protected passGroup(group: number, buckets: number): void {
+    const state = this.states[group]
+    if (!state) return
+    if (this.hide && this.hide(group) === 0) state.calm += buckets
+    if (this.compiled.scope.isBlind[group] === 1) return
+    for (let i = 0; i < this.levels.length; i++) {
+      const run = this.levels[i] as LevelRun
+      passLevel(state.levels[i] as LevelState, run.steps, this.truthOf(group, run), buckets)
+    }
   }
 
   /** From when on some group may be without data, or be forgotten; until then nobody needs to be asked. */
@@ -261,14 +326,23 @@ export class RuleRun extends RuleWords implements StateBoard {
     state.isBlind = isBlind
   }
 
+  /** Whether a level's condition holds. */
+  protected truthOf(group: number, run: LevelRun): number {
+    const truth = run.condition(group)
+    return Number.isNaN(truth) && this.rule.tree.ifMissing !== 'hold' ? this.ifMissing(run.level) : truth
+  }
+
+  /** Whether what clears a level holds, whose condition's truth is given. */
+  protected clearOf(group: number, run: LevelRun, truth: number): number {
+    if (this.compiled.scope.isPartial[group] === 1) return Number.NaN
+    if (!run.until) return notTruth(truth)
+    const isReplaced = this.rule.tree.ifMissing !== 'hold' && Number.isNaN(run.condition(group))
+    return isReplaced ? notTruth(truth) : run.until(group)
+  }
+
   protected stepLevel(group: number, run: LevelRun, state: LevelState, atMs: number): void {
-    let truth = run.condition(group)
-    const { ifMissing } = this.rule.tree
-    const wasMissing = Number.isNaN(truth)
-    if (wasMissing && ifMissing !== 'hold') truth = this.ifMissing(run.level)
-    let clear = run.until ? run.until(group) : notTruth(truth)
-    if (wasMissing && ifMissing !== 'hold') clear = notTruth(truth)
-    if (this.compiled.scope.isPartial[group] === 1) clear = Number.NaN
+    const truth = this.truthOf(group, run)
+    const clear = this.clearOf(group, run, truth)
     const isFresh = run.steps.hold.kind === 'for' || run.isFresh(group, atMs)
     stepLevel(state, run.steps, truth, clear, atMs, isFresh)
   }
@@ -306,17 +380,20 @@ export class RuleRun extends RuleWords implements StateBoard {
 
   protected forget(atMs: number, isRetired: IsRetired, into: Transition[]): void {
     const { scope } = this.compiled
-    const { forgetMs, known } = this.rule.tree
+    const { forgetMs } = this.rule.tree
     for (const group of scope.groups.sorted()) {
       const values = scope.groups.values[group] as readonly string[]
       const isSilent = atMs - scope.lastSeenMs(group) >= forgetMs && scope.groups.names.length > 0
-      const isKnown = known?.groups.some((other) => other.every((value, i) => value === values[i])) === true
-      if (!(isSilent && !isKnown) && !isRetired(scope.groups.names, values)) continue
+      if (!(isSilent && !this.isKnown(values)) && !isRetired(scope.groups.names, values)) continue
       this.endGroup(group, atMs, into)
       scope.drop(group)
       this.states[group] = undefined
     }
     this.compiled.forget(atMs, forgetMs, isRetired)
+  }
+
+  protected isKnown(values: readonly string[]): boolean {
+    return this.rule.tree.known?.groups.some((other) => other.every((value, i) => value === values[i])) === true
   }
 
   protected endGroup(group: number, atMs: number, into: Transition[]): void {

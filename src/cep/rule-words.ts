@@ -6,6 +6,7 @@ import { statusGroupsMax } from '../model/status.ts'
 import type { Level, Transition } from '../model/transition.ts'
 import { CompiledRule } from './compile.ts'
 import { formatValue } from './format.ts'
+import type { Refusals } from './groups.ts'
 import { type HoldSteps, holdSteps, type LevelState } from './hold.ts'
 import type { CheckedRule } from './language/load.ts'
 import type { Shown } from './language/tree.ts'
@@ -56,6 +57,7 @@ export interface RuleContext {
   /** Buckets up to here are closed already. */
   closedMs: number
   onDrop: () => void
+  refusals: Refusals
   onLate?: OnLate | undefined
 }
 
@@ -70,6 +72,8 @@ export abstract class RuleWords {
   readonly stepMs: number
   readonly compiled: CompiledRule
   lastBucketMs = 0
+  /** Among all rules, in the order in which they run. */
+  place = 0
   problem: string | undefined
   protected readonly sources: Sources
   protected readonly levels: readonly LevelRun[]
@@ -94,6 +98,7 @@ export abstract class RuleWords {
       groupsMax: rule.tree.groupsMax,
       panesMax: 360,
       onDrop: context.onDrop,
+      refusals: context.refusals,
       onLate: context.onLate,
     }
     this.compiled = new CompiledRule(rule.tree, leafContext)

@@ -4,7 +4,7 @@
  * A rule has one scope; inside a quantifier or a pool of an expression there is one more, with more names. A group is born
  * when a leaf that keeps all names of the scope has its first point there.
  */
-import { Groups, projection } from './groups.ts'
+import { Groups, projection, type Refusals } from './groups.ts'
 import type { LeafRun } from './leaf.ts'
 import { widenedInts } from './leaf.ts'
 import { bytes, ints, roomMin } from './saved.ts'
@@ -38,8 +38,8 @@ export class Scope {
   readonly #sources: Sources
   #setsSeen = -1
 
-  constructor(names: readonly string[], groupsMax: number, sources: Sources) {
-    this.groups = new Groups(names, groupsMax)
+  constructor(names: readonly string[], groupsMax: number, sources: Sources, refusals: Refusals) {
+    this.groups = new Groups(names, groupsMax, refusals)
     this.#sources = sources
   }
 

@@ -200,6 +200,13 @@ export class Sources {
     return { alive, known: alive + dead, isBlind: names.length > 0 && alive === 0 }
   }
 
+  /** Buckets close only as far as all of the set have marked them; of the empty set, as far as any source has. */
+  isSteady(set: number): boolean {
+    const isLive = (name: number) => (this.#names[name] as NameState).state === 'live'
+    if (set === 0) return this.#names.some(({ state, isLate }) => state === 'live' && !isLate)
+    return (this.#sets[set] as number[]).every(isLive)
+  }
+
   /** How many of the `buckets` buckets up to `atMs` any name of the set covered; the empty set means any source. */
   covered(set: number, stepMs: number, atMs: number, buckets: number, sinceMs: number): number {
     const names = set === 0 ? this.#names : (this.#sets[set] as number[]).map((name) => this.#names[name] as NameState)

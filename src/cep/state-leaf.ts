@@ -67,6 +67,23 @@ export class CheckLeaf extends LeafRun {
     for (const group of this.groups.sorted()) this.out[group] = this.#result(group, atMs)
   }
 
+  override pass(atMs: number): void {
+    this.#closedMs = atMs
+    this.#fresh.clear()
+  }
+
+  override quietUntil(atMs: number): number {
+    if (this.#open.size > 0 || this.#fresh.size > 0) return atMs
+    if (this.leaf.fold === 'silence') return this.silentFromMs(atMs, this.leaf.overMs)
+    let untilMs = Number.POSITIVE_INFINITY
+    for (const group of this.groups.sorted()) {
+      const { missingMs, stepMs } = this.#missing(group)
+      const late = Math.max(0, Math.floor((atMs - missingMs) / stepMs) + 1)
+      untilMs = Math.min(untilMs, missingMs + late * stepMs)
+    }
+    return untilMs
+  }
+
   override skip(toMs: number): void {
     super.skip(toMs)
     dropUpTo(this.#open, toMs)
@@ -92,11 +109,17 @@ export class CheckLeaf extends LeafRun {
     this.#closedMs = saved.closedMs
   }
 
+  /** From when on the group's check is missing, and how often it should come. */
+  #missing(group: number): { missingMs: number; stepMs: number } {
+    const last = this.#last[group]
+    const stepMs = this.context.testStepMs ?? this.leaf.valueStepMs ?? last?.stepMs ?? checkStandsMs
+    return { missingMs: bucketEnd(last?.bucketMs ?? this.context.startMs, stepMs) + 3 * stepMs, stepMs }
+  }
+
   #result(group: number, atMs: number): number {
     if (this.leaf.fold === 'silence') return atMs - (this.lastSeenMs[group] as number) >= this.leaf.overMs ? 1 : 0
     const last = this.#last[group]
-    const stepMs = this.context.testStepMs ?? this.leaf.valueStepMs ?? last?.stepMs ?? checkStandsMs
-    const missingMs = bucketEnd(last?.bucketMs ?? this.context.startMs, stepMs) + 3 * stepMs
+    const { missingMs, stepMs } = this.#missing(group)
     if (atMs < missingMs) return last ? last.state : Number.NaN
     // Each further empty step counts as one more result that did not come.
     const emptyBefore = Math.floor((atMs - this.context.stepMs - missingMs) / stepMs)
@@ -140,6 +163,15 @@ export class BoardLeaf extends LeafRun {
 
   useFacts(facts: Readonly<Record<string, Readonly<Record<string, string>>>>): void {
     this.#facts = facts
+  }
+
+  /** Who changes the board wakes the rule; the overflow board is looked at in every bucket. */
+  override quietUntil(atMs: number): number {
+    return this.leaf.source === 'overflow' ? atMs : Number.POSITIVE_INFINITY
+  }
+
+  override pass(atMs: number): void {
+    for (const group of this.groups.sorted()) this.lastSeenMs[group] = atMs
   }
 
   fold(_atMs: number): void {

@@ -103,6 +103,11 @@ export class PaneWindow {
     for (; this.#pane < pane; this.#pane++) this.#finishPane(count)
   }
 
+  /** How long after a bucket the window has nothing of it, ms. */
+  get emptyAfterMs(): number {
+    return (this.shape.lengthBuckets + 2 * this.shape.paneBuckets) * this.shape.stepMs
+  }
+
   /** Where the bucket that ends at `atMs` stands. */
   at(atMs: number): { pane: number; fullPanes: number; buckets: number } {
     return windowAt(this.shape, atMs)
