@@ -18,6 +18,7 @@ import { startGraphite } from '../src/graphite/index.ts'
 import { startIngest } from '../src/ingest/index.ts'
 import { systemClock as clock } from '../src/runtime/clock.ts'
 import { loadConfig } from '../src/runtime/config.ts'
+import { statsdOutput } from '../src/runtime/config-graphite.ts'
 import { createLog } from '../src/runtime/log.ts'
 import { Stats } from '../src/runtime/stats.ts'
 
@@ -65,7 +66,8 @@ const config = structuredClone(loaded.value)
 config.data = dir
 Object.assign(config.ingest.statsd, { udp: { host: '127.0.0.1', port: 0 }, tcp: false })
 config.ingest.graphite.tcp = false
-config.graphite = { carbon: { host: '127.0.0.1', port: ours.port }, flushInterval: 10_000, spoolBytesMax: 1e7 }
+const statsd = statsdOutput.parse({})
+config.graphite = { carbon: { host: '127.0.0.1', port: ours.port }, flushInterval: 10_000, spoolBytesMax: 1e7, statsd }
 const log = createLog({ level: 'error', format: 'text' })
 const bus = await openMemoryBus({ dir: path.join(dir, 'bus'), clock, log, stats: new Stats(), instance: 'etsy-1' })
 const context = { bus, clock, log, instance: 'etsy-1', host: 'etsy' }
@@ -80,7 +82,7 @@ fs.writeFileSync(
      graphitePort: ${theirs.port}, backends: ['./backends/graphite'] }`,
 )
 const withUtilLog = 'data:text/javascript,import util from "node:util"; util.log ??= () => {}'
-const statsd = spawn(process.execPath, ['--import', withUtilLog, 'stats.js', path.join(dir, 'config.js')], {
+const daemon = spawn(process.execPath, ['--import', withUtilLog, 'stats.js', path.join(dir, 'config.js')], {
   cwd: path.join(path.resolve(flags.statsd), 'node_modules', 'statsd'),
   stdio: 'ignore',
 })
@@ -103,7 +105,7 @@ const different = [...names].sort().filter((name) => {
 console.log(`${names.size} names, ${different.length} differ`)
 for (const name of different) console.log(`  ${name}: Tocsin ${ours.lines.get(name)}, statsd ${theirs.lines.get(name)}`)
 socket.close()
-statsd.kill()
+daemon.kill()
 await ingest.stop()
 await graphite?.stop()
 await bus.close()

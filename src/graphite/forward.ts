@@ -18,6 +18,7 @@ import { bucketEnd } from '../model/time.ts'
 import type { Stats } from '../runtime/stats.ts'
 import { IdleMemory } from './idle.ts'
 import { verbatimLines, windowLines } from './lines.ts'
+import type { Output } from './output.ts'
 import { graceMs, Sources } from './sources.ts'
 import { type Staged, Staging } from './staging.ts'
 import { Window } from './window.ts'
@@ -51,6 +52,7 @@ export interface ForwardOptions {
   flushMs: number
   seriesMax: number
   stats: Stats
+  output: Output
   /** Where a former run stood. */
   position?: Position
 }
@@ -83,7 +85,7 @@ export class Forwarder {
 
   constructor(options: ForwardOptions) {
     this.#options = options
-    this.idle = new IdleMemory(options.seriesMax)
+    this.idle = new IdleMemory(options.seriesMax, options.output.idle)
     this.#sources = new Sources(options.flushMs)
     this.#closedMs = this.#writtenMs = options.position?.writtenMs ?? 0
     this.#nextOffset = this.#resumeOffset = options.position?.nextOffset ?? 0
@@ -135,21 +137,23 @@ export class Forwarder {
 
   /** The lines that are due, in chunks; call to the end. Afterwards the position counts them as written. */
   *drain(): Generator<Chunk> {
+    const { flushMs, output } = this.#options
     yield* chunks(this.#verbatim.splice(0))
     this.#verbatimIsDue = false
     for (const window of this.#complete.splice(0)) {
       this.idle.remember(window)
       this.idle.forget(window.endMs)
-      yield* chunks(windowLines(window, this.idle, this.#options.flushMs))
+      yield* chunks(windowLines(window, this.idle, flushMs, output))
       this.#writtenMs = window.endMs
     }
   }
 
   /** What the open windows hold so far, for an orderly stop. After a restart the whole windows overwrite them. */
   *partial(): Generator<Chunk> {
+    const { flushMs, output } = this.#options
     yield* chunks(this.#verbatim.splice(0))
     for (const { window } of [...this.#open.values()].sort((a, b) => a.window.endMs - b.window.endMs)) {
-      if (!window.isEmpty) yield* chunks(windowLines(window, new IdleMemory(0), this.#options.flushMs))
+      if (!window.isEmpty) yield* chunks(windowLines(window, new IdleMemory(0), flushMs, output))
     }
   }
 

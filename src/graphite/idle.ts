@@ -4,6 +4,7 @@
  *
  * Bounded: beyond `seriesMax` a new series is written when it has data but not while idle, and is counted. A series that
  * has been idle for 24 hours is forgotten. A check's result is repeated only as long as it stands (three of its steps).
+ * A policy may say that idle series of a kind are not repeated at all, or gauges not for long.
  */
 import { type GaugeValue, isLater, type Window } from './window.ts'
 
@@ -17,13 +18,26 @@ export interface IdleSeries {
   gauges: Map<string, GaugeValue>
 }
 
+/** Which kinds go on while idle. */
+export interface IdlePolicy {
+  counters: boolean
+  timers: boolean
+  sets: boolean
+  /** How long a gauge goes on; results of checks have a time of their own. */
+  gaugesForMs: number
+}
+
+export const repeatAll: IdlePolicy = { counters: true, timers: true, sets: true, gaugesForMs: Number.POSITIVE_INFINITY }
+
 export class IdleMemory {
   readonly series: IdleSeries = { counters: new Map(), timers: new Map(), sets: new Map(), gauges: new Map() }
+  readonly policy: IdlePolicy
   readonly #seriesMax: number
   refused = 0
 
-  constructor(seriesMax: number) {
+  constructor(seriesMax: number, policy: IdlePolicy = repeatAll) {
     this.#seriesMax = seriesMax
+    this.policy = policy
   }
 
   get size(): number {
@@ -34,9 +48,10 @@ export class IdleMemory {
   /** Remembers everything that has data in the window. */
   remember(window: Window): void {
     const { counters, timers, sets } = this.series
-    for (const name of window.counters.keys()) this.#put(counters, name, window.endMs)
-    for (const name of window.timerNames()) this.#put(timers, name, window.endMs)
-    for (const name of window.sets.keys()) this.#put(sets, name, window.endMs)
+    const { policy } = this
+    if (policy.counters) for (const name of window.counters.keys()) this.#put(counters, name, window.endMs)
+    if (policy.timers) for (const name of window.timerNames()) this.#put(timers, name, window.endMs)
+    if (policy.sets) for (const name of window.sets.keys()) this.#put(sets, name, window.endMs)
     for (const [name, gauge] of window.gauges) this.rememberGauge(name, gauge)
   }
 
@@ -52,8 +67,9 @@ export class IdleMemory {
     for (const fed of [counters, timers, sets]) {
       for (const [name, fedMs] of fed) if (nowMs - fedMs > forgetAfterMs) fed.delete(name)
     }
-    for (const [name, { bucketMs, untilMs = Number.POSITIVE_INFINITY }] of gauges) {
-      if (nowMs - bucketMs > forgetAfterMs || nowMs > untilMs) gauges.delete(name)
+    for (const [name, { bucketMs, untilMs }] of gauges) {
+      const isOver = untilMs === undefined ? nowMs - bucketMs >= this.policy.gaugesForMs : nowMs > untilMs
+      if (isOver || nowMs - bucketMs > forgetAfterMs) gauges.delete(name)
     }
   }
 
@@ -77,7 +93,7 @@ export function restoreIdle(memory: IdleMemory, line: string): boolean {
   const [kind, name, value] = saved as [unknown, string, unknown]
   if (kind === 'gauges' && isGauge(value)) memory.series.gauges.set(name, value)
   else if ((kind === 'counters' || kind === 'timers' || kind === 'sets') && typeof value === 'number') {
-    memory.series[kind].set(name, value)
+    if (memory.policy[kind]) memory.series[kind].set(name, value)
   } else return false
   return true
 }

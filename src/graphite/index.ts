@@ -14,6 +14,7 @@ import type { Config } from '../runtime/config.ts'
 import { Situation } from '../runtime/log.ts'
 import { Stats } from '../runtime/stats.ts'
 import { type Chunk, Forwarder } from './forward.ts'
+import { outputOf } from './output.ts'
 import { orAfter, Sender } from './send.ts'
 import { Spool } from './spool.ts'
 import { StateFiles } from './state.ts'
@@ -25,7 +26,7 @@ const catchUpWaitMs = 2000
 
 export async function startGraphite(config: Config, context: Context): Promise<Part> {
   if (!config.graphite) return { stop: async () => {} }
-  const { carbon, flushInterval: flushMs, spoolBytesMax: bytesMax } = config.graphite
+  const { carbon, flushInterval: flushMs, spoolBytesMax: bytesMax, statsd } = config.graphite
   const { bus, clock, log } = context
   const stats = new Stats()
   const disk = new Situation(log)
@@ -35,7 +36,9 @@ export async function startGraphite(config: Config, context: Context): Promise<P
   }
   const files = new StateFiles(path.join(config.data, 'graphite'))
   const position = files.readPosition()
-  const forwarder = new Forwarder({ flushMs, seriesMax: config.ingest.seriesMax, stats, ...(position && { position }) })
+  const output = outputOf(statsd, flushMs)
+  const { seriesMax } = config.ingest
+  const forwarder = new Forwarder({ flushMs, seriesMax, stats, output, ...(position && { position }) })
   const idleOffset = files.readIdle(forwarder.idle)
   const spool = new Spool({ dir: path.join(config.data, 'spool'), bytesMax, stats, onDisk })
   const sender = new Sender({ carbon, spool, clock, log, stats })

@@ -1,44 +1,58 @@
 /**
- * Lines: a window as carbon's plaintext, `name value timestamp`, under the names of etsy's statsd (its legacy namespace,
- * which is its default).
+ * Lines: a window as carbon's plaintext, `name value timestamp`, under the names of etsy's statsd, by default those of
+ * its legacy namespace.
  *
  *     counter   stats.<name>                the sum per second      stats_counts.<name>   the sum
  *     timer     stats.timers.<name>.<figure>                        see timer.ts
  *     gauge     stats.gauges.<name>
  *     set       stats.sets.<name>.count     distinct members
+ *               stats.statsd.packets_received, metrics_received, bad_lines_seen: counters of all ingest daemons together
  *               statsd.numStats             how many series the flush wrote
+ *
+ * `graphite.statsd` may say otherwise; see output.ts.
  *
  * Tags stay behind the name: `api.hits;host=a` → `stats.timers.api.hits.mean;host=a`. A check's result is the gauge
  * `checks.<name>`: 0 ok, 1 warn, 2 crit, 3 unknown. The timestamp is the end of the window in seconds.
  */
 import type { Distribution } from '../model/distribution.ts'
-import type { CounterColumn, MetricsMessage, ValueColumn } from '../model/metric.ts'
+import { type CounterColumn, type MetricsMessage, ownCounters, ownFolder, type ValueColumn } from '../model/metric.ts'
 import type { IdleMemory } from './idle.ts'
+import type { Affixes, Output } from './output.ts'
 import { timerFigures } from './timer.ts'
 import type { Window } from './window.ts'
 
 /** Every line of a window, idle series included; `idle` remembers the window already. No newline at the ends. */
-export function* windowLines(window: Window, idle: IdleMemory, flushMs: number): Generator<string> {
+export function* windowLines(window: Window, idle: IdleMemory, flushMs: number, output: Output): Generator<string> {
   const atS = seconds(window.endMs)
   let series = 0
-  for (const [name, sum] of withIdle(window.counters, idle.series.counters)) {
-    yield* line('stats.', name, '', (sum ?? 0) / (flushMs / 1000), atS)
-    yield* line('stats_counts.', name, '', sum ?? 0, atS)
+  for (const [name, sum] of counters(window, idle, output)) {
+    yield* line(output.rate, name, sum / (flushMs / 1000), atS)
+    if (output.count) yield* line(output.count, name, sum, atS)
     series++
   }
   for (const [name, seen] of withIdle(new Map(window.timers()), idle.series.timers)) {
-    for (const [figure, value] of timerFigures(seen, flushMs)) yield* timerLine(name, figure, value, atS)
+    for (const [figure, value] of timerFigures(seen, flushMs, output.timers, name)) {
+      yield* line({ before: output.timer.before, behind: `.${figure}${output.suffix}` }, name, value, atS)
+    }
     series++
   }
   for (const [name, gauge] of gauges(window, idle)) {
-    yield* line('stats.gauges.', name, '', gauge.value, atS)
+    yield* line(output.gauge, name, gauge.value, atS)
     series++
   }
   for (const [name, members] of withIdle(window.sets, idle.series.sets)) {
-    yield* line('stats.sets.', name, '.count', members?.size ?? 0, atS)
+    yield* line(output.set, name, members?.size ?? 0, atS)
     series++
   }
-  yield `statsd.numStats ${series} ${atS}`
+  yield `${output.numStats} ${series} ${atS}`
+}
+
+/** Ours first, which are always there. */
+function* counters(window: Window, idle: IdleMemory, { prefixStats }: Output): Generator<[string, number]> {
+  for (const own of ownCounters) yield [`${prefixStats}.${own.slice(ownFolder.length)}`, window.counters.get(own) ?? 0]
+  for (const [name, sum] of withIdle(window.counters, idle.series.counters)) {
+    if (!ownCounters.includes(name)) yield [name, sum ?? 0]
+  }
 }
 
 /** Lines of the columns that bring Graphite names of their own, at the message's own time. */
@@ -57,16 +71,12 @@ function* columnLines(names: readonly string[], values: Float64Array, atS: numbe
   }
 }
 
-function* line(prefix: string, name: string, suffix: string, value: number, atS: number): Generator<string> {
+function* line({ before, behind }: Affixes, name: string, value: number, atS: number): Generator<string> {
   if (!Number.isFinite(value)) return
   const clean = cleanName(name)
   const tagsAt = clean.indexOf(';')
   const [path, tags] = tagsAt === -1 ? [clean, ''] : [clean.slice(0, tagsAt), clean.slice(tagsAt)]
-  yield `${prefix}${path}${suffix}${tags} ${value} ${atS}`
-}
-
-function timerLine(name: string, figure: string, value: number, atS: number): Generator<string> {
-  return line('stats.timers.', name, `.${figure}`, value, atS)
+  yield `${before}${path}${behind}${tags} ${value} ${atS}`
 }
 
 /** What is in the window and, with undefined, what is only remembered. */

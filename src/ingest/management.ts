@@ -16,6 +16,7 @@ import type { Config, HostPort } from '../runtime/config.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
 import type { Aggregate, SeriesNow } from './aggregate.ts'
+import { badStatsdLines } from './own-counters.ts'
 import { counter, gauge, type LineKind, timer } from './parse.ts'
 import { type Listener, listenTcp } from './receive.ts'
 
@@ -119,14 +120,10 @@ class Commands {
   #stats(): string {
     const { clock, lastPacketMs, stats } = this.#options
     const seconds = (sinceMs: number) => Math.round((clock.now() - sinceMs) / 1000)
-    const bad = Object.entries(stats.snapshot()).filter(([name]) =>
-      /^bad_lines_total\{reason="(?!graphite_)/.test(name),
-    )
-    const badLines = bad.reduce((sum, [, count]) => sum + count, 0)
     return [
       `uptime: ${seconds(this.#startedMs)}`,
       `messages.last_msg_seen: ${seconds(lastPacketMs() ?? this.#startedMs)}`,
-      `messages.bad_lines_seen: ${badLines}`,
+      `messages.bad_lines_seen: ${badStatsdLines(stats)}`,
       'END\n\n',
     ].join('\n')
   }

@@ -15,6 +15,7 @@ import { Happenings } from './happenings.ts'
 import { type Logs, startLogs } from './logs/index.ts'
 import type { LineDeskOptions } from './logs/line-desk.ts'
 import { startManagement } from './management.ts'
+import { OwnCounters } from './own-counters.ts'
 import { lineBytesMax } from './parse.ts'
 import { canShare, type Listener, listenTcpLines, listenUdp } from './receive.ts'
 import { openRepeater } from './repeat.ts'
@@ -51,6 +52,7 @@ export async function startStatsdRoad(
   const logs = await openLogs({ aggregate, happenings, badLines, clock, log, stats }, config)
   const queue = new BucketQueue({ source, clock, log, stats, onTaken: (bucketMs) => logs?.confirm(bucketMs) })
   const makeRoom = roomMaker(aggregate, pool, seriesMax, intervalMs)
+  const ownCounters = new OwnCounters(stats)
   const drops = udp && new DropCounter('kernel_drops_total', udp.address, stats)
   const flushing = startFlushing({
     queue,
@@ -62,13 +64,18 @@ export async function startStatsdRoad(
       drops?.read()
       if (pool) await pool.pull()
       const packetMs = intake.takeFirstPacketMs()
+      const own = ownCounters.take(source.id, bucketMs, intervalMs)
       const drain = aggregate.drain(source.id, bucketMs, intervalMs)
       const happened = happenings.take(source.id, bucketMs)
       logs?.mark(bucketMs)
       // Packets are received between two steps, so that a large flush loses none.
       for (let steps = 1; drain.step(); steps++) if (steps % stepsATurn === 0) await turn()
       makeRoom(bucketMs)
-      return { metrics: drain.messages, ...happened, ...(packetMs !== undefined && { hops: { packetMs } }) }
+      return {
+        metrics: [...drain.messages, ...own],
+        ...happened,
+        ...(packetMs !== undefined && { hops: { packetMs } }),
+      }
     },
   })
   return {

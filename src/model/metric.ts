@@ -63,6 +63,12 @@ export interface SetColumn {
 
 export const setMembersMax = 10_000
 
+/** What an ingest daemon counts of itself under the names of etsy's daemon, as counters in every bucket that grew them. */
+export const ownFolder = 'statsd.'
+export const ownCounters: readonly string[] = ['bad_lines_seen', 'packets_received', 'metrics_received'].map(
+  (name) => ownFolder + name,
+)
+
 export interface MetricsMessage {
   /** Source id, no dots: the part's name and its start time. */
   source: string

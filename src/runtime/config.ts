@@ -11,6 +11,7 @@ import { z } from 'zod'
 import { parseByteSize } from '../model/byte-size.ts'
 import { err, ok, type Result } from '../model/result.ts'
 import { flapping, limit, maintenance, type Route, route, routeProblems, silences } from './config-alerts.ts'
+import { statsdOutput } from './config-graphite.ts'
 import { logList } from './config-logs.ts'
 import { receiverProblems } from './config-receivers.ts'
 import { duration } from './config-values.ts'
@@ -151,6 +152,8 @@ const graphite = z.strictObject({
   carbon: hostPort,
   render: z.url().optional(),
   flushInterval: duration.prefault('10s'),
+  /** Names and figures, as etsy's daemon has them. */
+  statsd: statsdOutput.prefault({}),
   /** Lines kept on disk while carbon is away, in bytes; the oldest go first. */
   spoolBytesMax: z
     .number()

@@ -1,9 +1,12 @@
 /** A log in memory for the forwarder's step, and what comes of it. */
+import type { z } from 'zod'
 import type { LogEntry } from '../../src/bus/bus.ts'
 import { Forwarder, type Position } from '../../src/graphite/forward.ts'
+import { outputOf } from '../../src/graphite/output.ts'
 import type { CheckState } from '../../src/model/check.ts'
 import type { MetricsMessage } from '../../src/model/metric.ts'
 import type { Marker } from '../../src/model/time.ts'
+import { statsdOutput } from '../../src/runtime/config-graphite.ts'
 import { Stats } from '../../src/runtime/stats.ts'
 import { type Content, marker, metrics } from './pipeline.ts'
 
@@ -62,11 +65,15 @@ export interface RunOptions {
   seriesMax?: number
   position?: Position
   from?: number
+  /** As under `graphite.statsd`. */
+  statsd?: z.input<typeof statsdOutput>
 }
 
-export function run({ flushMs = 10_000, seriesMax = 1000, position, from = 0 }: RunOptions = {}): Run {
+export function run(options: RunOptions = {}): Run {
+  const { flushMs = 10_000, seriesMax = 1000, position, from = 0, statsd = {} } = options
   const stats = new Stats()
-  const forwarder = new Forwarder({ flushMs, seriesMax, stats, ...(position && { position }) })
+  const output = outputOf(statsdOutput.parse(statsd), flushMs)
+  const forwarder = new Forwarder({ flushMs, seriesMax, stats, output, ...(position && { position }) })
   const lines: string[] = []
   let next = from
   const self: Run = {

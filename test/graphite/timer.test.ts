@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
-import { timerFigures } from '../../src/graphite/timer.ts'
+import { describe, expect, test } from 'vitest'
+import { etsysDefault, type TimerWishes, timerFigures } from '../../src/graphite/timer.ts'
 import { mergeDistributions } from '../../src/model/distribution.ts'
 import { distribution } from './pipeline.ts'
 
@@ -43,6 +43,68 @@ test('a timer that saw nothing has only its two counts', () => {
     ['count', 0],
     ['count_ps', 0],
   ])
+})
+
+describe('as wished', () => {
+  const wished = (values: readonly number[], wishes: Partial<TimerWishes>, name = 'api.render.time') =>
+    Object.fromEntries(timerFigures(distribution(values), 10_000, { ...etsysDefault, ...wishes }, name))
+  const ten = [1, 2, 3, 4, 5, 6, 7, 8, 9, 100]
+
+  test('each percentage has its figures; a negative one is over the greatest values', () => {
+    expect(wished(ten, { percents: [50, 99.9, -20] })).toMatchObject({
+      ...{ count_50: 5, mean_50: 3, upper_50: 5, sum_50: 15, sum_squares_50: 55 },
+      ...{ count_99_9: 10, upper_99_9: 100 },
+      ...{ count_top20: 2, mean_top20: 54.5, lower_top20: 9, sum_top20: 109, sum_squares_top20: 10_081 },
+    })
+    expect(wished(ten, { percents: [50] })).not.toHaveProperty('upper_90')
+  })
+
+  test('a percentage of no value at all is not written; of one value every percentage is that one', () => {
+    expect(wished([1, 2, 3], { percents: [10] })).not.toHaveProperty('count_10')
+    expect(wished([7], { percents: [10, -10] })).toMatchObject({
+      count_10: 1,
+      upper_10: 7,
+      lower_top10: 7,
+      sum_top10: 7,
+    })
+  })
+
+  test('the first histogram whose metric is in the name says the bins, whose limits are exclusive', () => {
+    const histogram = [
+      { metric: 'render', bins: [2, 5.5, 'inf' as const] },
+      { metric: '', bins: [1] },
+    ]
+    const bins = (name: string) =>
+      Object.entries(wished(ten, { histogram }, name)).filter(([figure]) => figure.startsWith('histogram'))
+    expect(bins('api.render.time')).toEqual([
+      ['histogram.bin_2', 1],
+      ['histogram.bin_5_5', 4],
+      ['histogram.bin_inf', 5],
+    ])
+    expect(bins('other')).toEqual([['histogram.bin_1', 0]])
+  })
+
+  test('without bins there is no histogram', () => {
+    const histogram = [{ metric: 'render', bins: [] }]
+    expect(Object.keys(wished(ten, { histogram })).join()).not.toContain('histogram')
+  })
+
+  test('only the figures that are named are written, upper_percent standing for every percentage', () => {
+    const only = new Set(['upper_percent', 'median', 'histogram'])
+    const histogram = [{ metric: '', bins: [10] }]
+    const names = Object.keys(wished(ten, { only, percents: [50, 99.9, -10], histogram }))
+    expect(names).toEqual(['upper_50', 'upper_99_9', 'median', 'histogram.bin_10'])
+    expect(timerFigures(undefined, 10_000, { ...etsysDefault, only })).toEqual([])
+  })
+
+  test('percentages and bins of more than 512 distinct values are within 1 %', () => {
+    const many = Array.from({ length: 5000 }, (_, i) => 1 + i / 10)
+    const figures = wished(many, { percents: [-10], histogram: [{ metric: '', bins: [101, 'inf'] }] })
+    expect(figures.count_top10).toBe(500)
+    expect(Math.abs((figures.sum_top10 as number) / plainly(many.slice(4500)).sum - 1)).toBeLessThan(0.01)
+    expect(Math.abs((figures['histogram.bin_101'] as number) - 1000)).toBeLessThanOrEqual(0.01 * 1010 * 10)
+    expect((figures['histogram.bin_101'] as number) + (figures['histogram.bin_inf'] as number)).toBe(5000)
+  })
 })
 
 const milliseconds = fc.integer({ min: 0, max: 300 }).map((value) => value / 4)

@@ -235,6 +235,16 @@ rules: rules/
       'alerts: {receivers: {a: {webhook: {url: "http://x/", secret: ""}}}}',
       /a.webhook.secret: expected a secret; what is named is empty/,
     ],
+    [
+      'figures for Graphite that there are not',
+      'graphite: {carbon: 2003, statsd: {percentThreshold: 0, calculatedTimerMetrics: [p99], histogram: [{metric: a, bins: [5, 1]}]}}',
+      /statsd.percentThreshold: expected a percentage such as 90 or 99.9, or -10.*got 0\n.*calculatedTimerMetrics\[0\]: expected one of .*upper_percent.*\n.*histogram\[0\].bins: expected upper limits that ascend/,
+    ],
+    [
+      'an option of etsy’s that is misspelt',
+      'graphite: {carbon: 2003, statsd: {flushCounts: false, globalSuffix: .eu}}',
+      /statsd.flushCounts: there is no such key\n {4}help: did you mean "flush_counts"/,
+    ],
     ['a receiver called nobody', 'alerts: {receivers: {nobody: {email: {to: x@example.org}}}}', /choose another name/],
     ['a key twice', 'data: a\ndata: b', /^tocsin\.yaml:2:1: Map keys must be unique/],
     ['YAML that does not parse', 'data: [a', /^tocsin\.yaml:1:\d+: /],
@@ -262,6 +272,25 @@ rules: rules/
   ])('is refused for %s', (_what, text, expected) => {
     const found = problems(text)
     expect(found.join('\n')).toMatch(expected)
+  })
+})
+
+describe('graphite.statsd', () => {
+  test('takes etsy’s options as they are written there, and config show tells all that is in force', () => {
+    const config = loaded(
+      'graphite: {carbon: 2003, statsd: {percentThreshold: [50, -10], histogram: [{metric: "", bins: [1, .inf]}], deleteIdleStats: true}}',
+    )
+    expect(config.graphite?.statsd).toMatchObject({
+      percentThreshold: [50, -10],
+      histogram: [{ metric: '', bins: [1, 'inf'] }],
+      deleteIdleStats: true,
+      gaugesMaxTTL: 1,
+      flush_counts: true,
+      legacyNamespace: true,
+      globalPrefix: 'stats',
+    })
+    const shown = JSON.parse(configShow(config, { json: true }).text as string)
+    expect(shown.graphite.statsd).toEqual(config.graphite?.statsd)
   })
 })
 
