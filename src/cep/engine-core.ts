@@ -220,6 +220,8 @@ export abstract class EngineCore {
   }
 
   protected closeTo(company: Company, closedMs: number, into: Transition[]): void {
+    const resumedMs = this.sources.resumedMs(company.closedMs, closedMs)
+    if (resumedMs !== undefined) this.pause(company, resumedMs)
     let atMs = company.closedMs
     if (atMs < closedMs - gapMsMax) {
       atMs = closedMs - gapMsMax
@@ -252,6 +254,14 @@ export abstract class EngineCore {
       this.close(rule, atMs, into)
       this.agenda.ran(place, Math.min(rule.restsUntil(atMs), this.retired.nextMs(atMs)))
     }
+  }
+
+  /** Nothing ran until `toMs`: no rule is evaluated for that time, and nobody was silent in it. */
+  protected pause(company: Company, toMs: number): void {
+    const pausedMs = toMs - company.closedMs
+    this.leaveOut(company, toMs)
+    for (const rule of company.rules) rule.pause(pausedMs)
+    company.closedMs = toMs
   }
 
   /** Buckets up to `toMs` are not lived through. */

@@ -124,6 +124,13 @@ export abstract class LeafRun {
     }
   }
 
+  /** Nothing ran for so long: silence is measured without that time. */
+  pause(pausedMs: number): void {
+    for (const group of this.groups.sorted()) {
+      this.lastSeenMs[group] = (this.lastSeenMs[group] as number) + pausedMs
+    }
+  }
+
   /** A group that the rule knows from elsewhere. */
   ensure(values: readonly string[]): number {
     const group = this.groups.add(values)

@@ -116,6 +116,12 @@ export class RuleRun extends RuleWords implements StateBoard {
     this.lastBucketMs = Math.max(this.lastBucketMs, Math.floor(toMs / this.stepMs) * this.stepMs)
   }
 
+  /** Time in which nothing ran is no silence: whoever was quiet before goes on being quiet from where that stood. */
+  pause(pausedMs: number): void {
+    this.lookedOutVersion = -1
+    for (const leaf of this.compiled.leaves) leaf.pause(pausedMs)
+  }
+
   protected passGroup(group: number, buckets: number): void {
     const state = this.states[group]
     if (!state) return

@@ -15,7 +15,7 @@ import type { Transition } from '../model/transition.ts'
 import type { SavedEngine } from './engine.ts'
 import type { MinuteMark } from './part-history.ts'
 
-export const snapshotVersion = 4
+export const snapshotVersion = 5
 const magic = 'TSNP'
 const stateAt = 40
 /** A state larger than this is not believed. */

@@ -39,6 +39,8 @@ const missedIntervalsMax = 5
 const missedSecondsMin = 5
 const forgetSeconds = 86_400
 const spansMax = 64
+/** Without a clock message and without a source for so long, nothing ran. */
+const pauseMsMin = 10_000
 const noNames: ReadonlySet<string> = new Set()
 
 export class Sources {
@@ -49,6 +51,8 @@ export class Sources {
   readonly #sets: number[][] = [[]]
   readonly #setIds = new Map<string, number>([['', 0]])
   #nowMs = 0
+  /** The clock's last jump ahead: no engine ran in between. */
+  #jump = { fromMs: 0, toMs: 0 }
   /** What the last sources to say `bye` had all marked; their last bucket need not wait for the clock. */
   #leftMs = 0
   /** Names whose goodbye takes effect after this bucket: its own data is complete, so nothing in it is blind. */
@@ -64,6 +68,7 @@ export class Sources {
   marker(marker: Marker): boolean {
     let source = this.#sources.get(marker.source)
     if (source && marker.bucketMs < source.bucketMs) return false
+    const isNew = source === undefined
     const wasLate = source !== undefined && source.latenessMs > 0
     if (!source) {
       const { source: id, name, startedMs, bucketMs, intervalMs, latenessMs } = marker
@@ -83,12 +88,28 @@ export class Sources {
       if (source.latenessMs === 0) this.#leftMs = Math.max(this.#leftMs, this.#marked(noNames))
       source.state = 'gone'
     }
-    this.#hear(source)
+    this.#hear(source, isNew)
     return !wasLate && source.latenessMs > 0
+  }
+
+  /**
+   * The end of a pause in which nothing ran, neither an engine's clock nor any source, that began when everything up to
+   * `fromMs` was closed; undefined where somebody lived. A pause shorter than `pauseMsMin` is none.
+   */
+  resumedMs(fromMs: number, toMs: number): number | undefined {
+    if (toMs - fromMs < pauseMsMin) return undefined
+    const hadClock = this.#nowMs > fromMs + pauseMsMin
+    if (hadClock && this.#jump.fromMs > fromMs + pauseMsMin) return undefined
+    let resumedMs = hadClock ? Math.min(toMs, this.#jump.toMs) : toMs
+    for (const { spans } of this.#names) {
+      for (const span of spans) if (span.toMs > fromMs) resumedMs = Math.min(resumedMs, Math.max(fromMs, span.fromMs))
+    }
+    return resumedMs - fromMs >= pauseMsMin ? resumedMs : undefined
   }
 
   /** Takes the larger of the clocks of several processes; each second counts once. */
   clock(nowMs: number): void {
+    if (this.#nowMs > 0 && nowMs - this.#nowMs >= pauseMsMin) this.#jump = { fromMs: this.#nowMs, toMs: nowMs }
     const isNewSecond = Math.floor(nowMs / 1000) > Math.floor(this.#nowMs / 1000)
     this.#nowMs = Math.max(this.#nowMs, nowMs)
     if (!isNewSecond) return
@@ -260,6 +281,7 @@ export class Sources {
       names: this.#names,
       sets: this.#sets,
       nowMs: this.#nowMs,
+      jump: this.#jump,
       leftMs: this.#leftMs,
       leaving: this.#leaving,
       version: this.version,
@@ -282,17 +304,18 @@ export class Sources {
       saved.sets.map((names, set) => [names.join(' '), set]),
     )
     this.#nowMs = saved.nowMs
+    this.#jump = saved.jump
     this.#leftMs = saved.leftMs
     this.#leaving = [...saved.leaving]
     this.version = saved.version
   }
 
-  #hear(source: SourceState): void {
+  #hear(source: SourceState, isNew: boolean): void {
     const known = this.#names[this.indexOf(source.name)] as NameState
     known.isLate = source.latenessMs > 0
     const fromMs = source.bucketMs - source.intervalMs
     const last = known.spans.at(-1)
-    const goesOn = last && !known.isCut && (known.state === 'live' || fromMs <= last.toMs)
+    const goesOn = last && !known.isCut && ((known.state === 'live' && !isNew) || fromMs <= last.toMs)
     known.isCut = false
     if (goesOn) last.toMs = Math.max(last.toMs, source.bucketMs)
     else known.spans.push({ fromMs, toMs: source.bucketMs })

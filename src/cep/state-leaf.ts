@@ -89,6 +89,11 @@ export class CheckLeaf extends LeafRun {
     dropUpTo(this.#open, toMs)
   }
 
+  override pause(pausedMs: number): void {
+    super.pause(pausedMs)
+    for (const last of this.#last) if (last) last.bucketMs += pausedMs
+  }
+
   override drop(group: number): void {
     super.drop(group)
     delete this.#last[group]
