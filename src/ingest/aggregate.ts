@@ -9,9 +9,11 @@
  * very same `names` arrays flush after flush.
  */
 import type { Distribution } from '../model/distribution.ts'
-import { emptyMetrics, type MetricsMessage, packedTimers, setMembersMax } from '../model/metric.ts'
+import { emptyMetrics, type MetricsMessage, packedSets, packedTimers, setMembersMax } from '../model/metric.ts'
+import { eachMember, type PackedMembers } from '../model/packed-members.ts'
 import { splitHeavy } from './batch.ts'
-import { Interval, type MemberBounds, type Members } from './interval.ts'
+import { Interval } from './interval.ts'
+import type { MemberBounds } from './members.ts'
 import type { TagStyle } from './name.ts'
 import { counter, gauge, type Line, type LineKind, set, timer } from './parse.ts'
 import { grown, SeriesTable } from './series.ts'
@@ -86,6 +88,11 @@ export class Aggregate {
     return this.#series.size
   }
 
+  /** Lines whose set had no room for their member, since the last asking. */
+  takeMembersRefused(): number {
+    return this.#open.sets.takeRefused() + this.#closed.sets.takeRefused()
+  }
+
   /** Whether the line's series is known, whatever its spelling was. */
   knows(bytes: Buffer, line: Line): boolean {
     return this.#series.has(bytes, line)
@@ -106,7 +113,7 @@ export class Aggregate {
       open.samples[slot] = (open.samples[slot] as number) + 1
     } else if (kind === timer) open.timers.add(slot, line.value, line.sampleRate)
     else if (kind === gauge) this.#setLevel(slot, line, atMs)
-    else open.addMember(slot, memberOf(bytes, line), this.#bounds)
+    else open.sets.add(slot, bytes, line.valueStart, line.valueEnd, this.#bounds)
     return slot
   }
 
@@ -133,10 +140,11 @@ export class Aggregate {
     this.#begun(slot).timers.merge(slot, seen)
   }
 
-  addMembers(slot: number, members: readonly string[], overflowed: boolean): void {
-    const open = this.#begun(slot)
-    for (const member of members) open.addMember(slot, member, this.#bounds)
-    if (overflowed) (open.sets.get(slot) as Members).overflowed = true
+  /** Adds the members of the i-th of packed sets, of which `first` is the first. */
+  addMembers(slot: number, packed: PackedMembers, i: number, first: number, overflowed: boolean): void {
+    const { sets } = this.#begun(slot)
+    eachMember(packed, i, first, (start, end) => void sets.add(slot, packed.text, start, end, this.#bounds))
+    if (overflowed) sets.markOverflowed(slot)
   }
 
   /** A level or a signed change that somebody else got at `atMs`; older than the last level, it does not count. */
@@ -286,11 +294,9 @@ export class Aggregate {
       offsetsMs: pick(closed.writtenMs, gauges).map((writtenMs) => writtenMs - (bucketMs - stepMs)),
     }
     if (timers.length > 0) message.timers = packedTimers(names(timer), closed.timers.pack(timers))
-    const members = sets.map((slot) => closed.sets.get(slot) as Members)
-    message.sets = {
-      names: names(set),
-      members: members.map((one) => one.list()),
-      overflowed: members.map(({ overflowed }) => overflowed),
+    if (sets.length > 0) {
+      const overflowed = sets.map((slot) => closed.sets.overflowed(slot))
+      message.sets = packedSets(names(set), closed.sets.pack(sets), overflowed)
     }
     return message
   }
@@ -303,11 +309,6 @@ export class Aggregate {
     this.#names.set(key, { slots, names })
     return names
   }
-}
-
-/** The text of a set's value; a missing one is `0`, as to etsy's daemon. */
-export function memberOf(bytes: Buffer, { valueStart, valueEnd }: Line): string {
-  return valueStart === valueEnd ? '0' : bytes.toString('utf8', valueStart, valueEnd)
 }
 
 function pick(values: Float64Array, slots: readonly number[]): Float64Array {

@@ -3,6 +3,7 @@
  * message that would be too large is split, series by series.
  */
 import { emptyMetrics, type MetricsMessage, type SetColumn, type TimerColumn } from '../model/metric.ts'
+import type { PackedMembers } from '../model/packed-members.ts'
 
 /** Bytes in one message, estimated; well below what the bus refuses, as text may grow when it is escaped. */
 export const batchBytesMax = 2 * 1024 ** 2
@@ -36,6 +37,7 @@ export function splitHeavy(message: MetricsMessage): MetricsMessage[] {
 function weightOf({ timers, sets }: MetricsMessage): number {
   let bytes = 0
   for (let i = 0; i < timers.names.length; i++) bytes += timerBytes(timers, i)
+  if (sets.packed) return bytes + packedSetsBytes(sets.names, sets.packed)
   for (let i = 0; i < sets.names.length; i++) bytes += setBytes(sets, i)
   return bytes
 }
@@ -49,6 +51,10 @@ function setBytes({ names, members }: SetColumn, i: number): number {
   let bytes = (names[i] as string).length
   for (const member of members[i] as readonly string[]) bytes += member.length + 3
   return bytes
+}
+
+function packedSetsBytes(names: readonly string[], { text, ends }: PackedMembers): number {
+  return names.reduce((bytes, name) => bytes + name.length, text.length + 3 * ends.length)
 }
 
 function timersOf({ timers }: MetricsMessage): Series[] {

@@ -2,45 +2,10 @@
  * Interval: what came in one flush interval, by slot. There are two, one that is open and one that is being flushed, so
  * that a flush can take its time.
  */
-import { setBytesMax } from './batch.ts'
+import { Members } from './members.ts'
 import { counter, gauge, type LineKind, set, timer } from './parse.ts'
 import { grown } from './series.ts'
 import { SamplePool, Timers } from './timers.ts'
-
-/** Members of one set. Few are looked for one by one: a Set for each of very many sets would be several times as large. */
-export class Members {
-  bytes = 0
-  overflowed = false
-  #values: string[] | Set<string> = []
-
-  get size(): number {
-    return Array.isArray(this.#values) ? this.#values.length : this.#values.size
-  }
-
-  has(member: string): boolean {
-    return Array.isArray(this.#values) ? this.#values.includes(member) : this.#values.has(member)
-  }
-
-  /** Adds one that is not there. */
-  add(member: string): void {
-    this.bytes += member.length
-    if (!Array.isArray(this.#values)) this.#values.add(member)
-    else if (this.#values.length < fewMembersMax) this.#values.push(member)
-    else this.#values = new Set([...this.#values, member])
-  }
-
-  list(): string[] {
-    return [...this.#values]
-  }
-}
-
-const fewMembersMax = 8
-
-/** Members kept of one set, and of all sets together. */
-export interface MemberBounds {
-  membersMax: number
-  allMembersMax: number
-}
 
 export class Interval {
   /** By slot: the number of the interval in which it was last fed here. */
@@ -51,9 +16,7 @@ export class Interval {
   /** By slot: when a gauge was last written, epoch ms. */
   writtenMs = new Float64Array(1024)
   readonly timers: Timers
-  readonly sets = new Map<number, Members>()
-  /** Members of all sets. */
-  memberCount = 0
+  readonly sets = new Members()
   number = 0
 
   constructor(samples = new SamplePool()) {
@@ -70,7 +33,6 @@ export class Interval {
   release(): void {
     this.timers.clear()
     this.sets.clear()
-    this.memberCount = 0
   }
 
   isFed(slot: number): boolean {
@@ -86,26 +48,13 @@ export class Interval {
       this.samples[slot] = 0
     } else if (kind === gauge) this.writtenMs[slot] = Number.NEGATIVE_INFINITY
     else if (kind === timer) this.timers.begin(slot)
-    else if (kind === set) this.sets.set(slot, new Members())
-  }
-
-  /** Adds a member to the slot's set; false when there is no room, which marks the set. */
-  addMember(slot: number, member: string, { membersMax, allMembersMax }: MemberBounds): boolean {
-    const members = this.sets.get(slot) as Members
-    if (members.has(member)) return true
-    const isFull = members.size >= membersMax || members.bytes + member.length > setBytesMax
-    if (isFull || this.memberCount >= allMembersMax) {
-      members.overflowed = true
-      return false
-    }
-    members.add(member)
-    this.memberCount++
-    return true
+    else if (kind === set) this.sets.begin(slot)
   }
 
   /** What came of the slot does not count. */
   forget(slot: number): void {
     if (slot < this.fedIn.length) this.fedIn[slot] = 0
+    this.sets.forget(slot)
   }
 
   #grow(): void {

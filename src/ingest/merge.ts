@@ -124,10 +124,18 @@ export class Merger {
   }
 
   *#sets(map: SlotMap, { sets }: ShardReport): Generator<undefined, void> {
-    for (const { slot: theirs, members, overflowed } of sets) {
-      const slot = this.#slotOf(map, theirs, members.length)
-      if (slot >= 0) this.#aggregate.addMembers(slot, members, overflowed)
-      if (members.length > atATime) yield
+    const { slots, members, overflowed } = sets
+    let first = 0
+    let added = 0
+    for (let i = 0; i < slots.length; i++) {
+      const size = members.sizes[i] as number
+      const slot = this.#slotOf(map, slots[i] as number, size)
+      if (slot >= 0) this.#aggregate.addMembers(slot, members, i, first, overflowed[i] === 1)
+      first += size
+      added += size
+      if (added < atATime) continue
+      added = 0
+      yield
     }
   }
 

@@ -5,9 +5,10 @@
  * united is sent as it is; gauges are sent as their changes with the moments of these.
  */
 import { setMembersMax } from '../model/metric.ts'
-import { allMembers, memberOf } from './aggregate.ts'
+import type { PackedMembers } from '../model/packed-members.ts'
+import { allMembers } from './aggregate.ts'
 import { type GaugeChangeList, GaugeChanges } from './gauge-changes.ts'
-import { Interval, type Members } from './interval.ts'
+import { Interval } from './interval.ts'
 import type { TagStyle } from './name.ts'
 import { counter, gauge, type Line, type LineKind, set, timer } from './parse.ts'
 import { grown, SeriesTable } from './series.ts'
@@ -20,7 +21,7 @@ export interface ShardReport {
   counters: { slots: Int32Array; sums: Float64Array; samples: Float64Array }
   gauges: GaugeChangeList
   timers: TimerList
-  sets: readonly { slot: number; members: readonly string[]; overflowed: boolean }[]
+  sets: { slots: Int32Array; overflowed: Uint8Array; members: PackedMembers }
 }
 
 export interface ShardOptions {
@@ -46,6 +47,11 @@ export class Shard {
     return this.#series.size
   }
 
+  /** As Aggregate's. */
+  takeMembersRefused(): number {
+    return this.#interval.sets.takeRefused()
+  }
+
   /** As Aggregate's add. */
   add(bytes: Buffer, line: Line, atMs: number): number {
     const { kind } = line
@@ -58,7 +64,7 @@ export class Shard {
       interval.samples[slot] = (interval.samples[slot] as number) + 1
     } else if (kind === timer) interval.timers.add(slot, line.value, line.sampleRate)
     else if (kind === gauge) this.#changes.add(slot, line.value, line.isRelative, atMs)
-    else interval.addMember(slot, memberOf(bytes, line), bounds)
+    else interval.sets.add(slot, bytes, line.valueStart, line.valueEnd, bounds)
     return slot
   }
 
@@ -120,10 +126,11 @@ export class Shard {
       },
       gauges: this.#changes.list(fed[gauge]),
       timers: timers.list(fed[timer]),
-      sets: fed[set].map((slot) => {
-        const members = sets.get(slot) as Members
-        return { slot, members: members.list(), overflowed: members.overflowed }
-      }),
+      sets: {
+        slots: Int32Array.from(fed[set]),
+        overflowed: Uint8Array.from(fed[set], (slot) => Number(sets.overflowed(slot))),
+        members: sets.pack(fed[set]),
+      },
     }
   }
 
@@ -141,11 +148,12 @@ export class Shard {
 }
 
 /** The buffers of a report, which may be given away instead of copied. */
-export function buffersOf({ counters, gauges, timers }: ShardReport): ArrayBuffer[] {
+export function buffersOf({ counters, gauges, timers, sets }: ShardReport): ArrayBuffer[] {
   const arrays = [
     ...[counters.slots, counters.sums, counters.samples],
     ...[gauges.slots, gauges.sizes, gauges.values, gauges.atMs, gauges.isRelative],
     ...[timers.slots, timers.sizes, timers.scaledCounts, timers.samples],
+    ...[sets.slots, sets.overflowed, sets.members.sizes, sets.members.ends, sets.members.text],
   ]
   return arrays.map(({ buffer }) => buffer as ArrayBuffer)
 }

@@ -63,6 +63,7 @@ export async function startStatsdRoad(
     async take(bucketMs) {
       drops?.read()
       if (pool) await pool.pull()
+      stats.count('set_members_refused_total', aggregate.takeMembersRefused() + (pool?.own.takeMembersRefused() ?? 0))
       const packetMs = intake.takeFirstPacketMs()
       const own = ownCounters.take(source.id, bucketMs, intervalMs)
       const drain = aggregate.drain(source.id, bucketMs, intervalMs)

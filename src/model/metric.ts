@@ -7,6 +7,7 @@
  */
 import type { Distribution } from './distribution.ts'
 import { type PackedDistributions, unpacked } from './packed-distributions.ts'
+import { type PackedMembers, unpackedMembers } from './packed-members.ts'
 
 /** How a series behaves; rule-language.md §5. `untyped` is a foreign number (a Graphite line) of unknown kind. */
 export type MetricKind = 'count' | 'gauge' | 'timer' | 'set' | 'untyped'
@@ -59,6 +60,22 @@ export interface SetColumn {
   names: readonly string[]
   members: readonly (readonly string[])[]
   overflowed: readonly boolean[]
+  /** The same members, where the maker has them so; `members` is then made when somebody asks. */
+  packed?: PackedMembers
+}
+
+/** A column whose members are texts only for whoever looks at them. */
+export function packedSets(names: readonly string[], packed: PackedMembers, overflowed: readonly boolean[]): SetColumn {
+  let made: string[][] | undefined
+  return {
+    names,
+    packed,
+    overflowed,
+    get members() {
+      made ??= unpackedMembers(packed)
+      return made
+    },
+  }
 }
 
 export const setMembersMax = 10_000

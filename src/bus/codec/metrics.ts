@@ -24,6 +24,7 @@ import type {
   ValueColumn,
 } from '../../model/metric.ts'
 import { figuresEach, type PackedDistributions } from '../../model/packed-distributions.ts'
+import { unpackedMembers } from '../../model/packed-members.ts'
 import { err, ok, type Result } from '../../model/result.ts'
 import { plain } from './shapes.ts'
 
@@ -61,7 +62,7 @@ export function writeMetrics(
   body.names('timers', timers.names)
   body.distributions(timers)
   body.names('sets', sets.names)
-  body.same('sets', sets.names.length, sets.members.length)
+  body.same('sets', sets.names.length, (sets.packed?.sizes ?? sets.members).length)
   body.values('untyped', untyped)
   if (body.problem !== undefined) return err(body.problem)
   const { source, bucketMs, stepMs } = message
@@ -87,9 +88,11 @@ function timerHead(timers: TimerColumn): Pick<MetricsHead, 'timerSizes' | 'timer
   }
 }
 
-function setHead({ names, members, overflowed }: SetColumn): Pick<MetricsHead, 'setMembers' | 'setOverflowed'> {
-  if (names.length === 0) return {}
-  return { setMembers: [...members], setOverflowed: overflowed.map(Number) }
+function setHead(sets: SetColumn): Pick<MetricsHead, 'setMembers' | 'setOverflowed'> {
+  if (sets.names.length === 0) return {}
+  // Packed ones are unpacked for the moment only: a large bucket's texts must not all stand in memory until it is out.
+  const members = sets.packed ? unpackedMembers(sets.packed) : [...sets.members]
+  return { setMembers: members, setOverflowed: sets.overflowed.map(Number) }
 }
 
 class BodyWriter {

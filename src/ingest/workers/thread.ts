@@ -100,6 +100,7 @@ async function stop(): Promise<void> {
 
 function report(): void {
   const metrics = shard.take()
+  stats.count('set_members_refused_total', shard.takeMembersRefused())
   const { timed, events, checks } = kept
   kept.timed = []
   kept.events = []
