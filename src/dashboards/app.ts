@@ -5,6 +5,7 @@ import type { Log } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
 import type { ConsoleState } from './console-state.ts'
 import type { CommandOptions } from './desk.ts'
+import { documentRoutes } from './document-routes.ts'
 import { type EventOptions, eventRoutes } from './event-routes.ts'
 import type { Live } from './live.ts'
 import { BadRequest } from './request.ts'
@@ -29,11 +30,13 @@ export interface AppOptions {
   log: Log
   /** The built browser part; undefined when it has not been built. */
   web: string | undefined
+  /** The configuration's file; the documents beside it are served. */
+  configFile: string
   commands: CommandOptions
   events: EventOptions
 }
 
-export function createApp({ state, live, stats, log, web, commands, events }: AppOptions): Express {
+export function createApp({ state, live, stats, log, web, configFile, commands, events }: AppOptions): Express {
   const app = express()
   app.disable('x-powered-by')
   app.use((_request, response, next) => {
@@ -56,6 +59,7 @@ export function createApp({ state, live, stats, log, web, commands, events }: Ap
   app.use('/api', noStore, apiRoutes(state, live, stats, commands), () => {
     throw new BadRequest('there is no such address in the API', 404)
   })
+  app.use(documentRoutes(configFile))
   servePages(app, web)
   app.use(answerErrors(stats, log))
   return app

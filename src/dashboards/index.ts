@@ -41,7 +41,8 @@ export async function startDashboards(config: Config, context: Context): Promise
   const events = { context, stats, tokens: () => tokens }
   const web = builtPages()
   if (web === undefined) log.warn('the browser part is missing; "npm run prepare" builds it')
-  const server = await listen(config.dashboards.listen, createApp({ state, live, stats, log, web, commands, events }))
+  const app = createApp({ state, live, stats, log, web, configFile: config.file, commands, events })
+  const server = await listen(config.dashboards.listen, app)
   warnWhenOpen(config.dashboards, log)
   const onAlert = () => {
     state.alertsChanged()

@@ -98,6 +98,10 @@ describe('the body', () => {
   test('only web addresses become links', () => {
     expect(crit({ runbook: 'javascript:alert(1)' }).html).not.toContain('href="javascript')
     expect(crit({ runbook: 'ask Ada' }).text).toContain('Runbook  ask Ada')
+    expect(crit({ runbook: 'docs/runbooks.md#x' }).text).toMatch(
+      /Runbook {2}https?:\/\/[^/\s]+\/docs\/runbooks\.md#x$/m,
+    )
+    expect(crit({ runbook: 'docs/runbooks.md#x' }).html).toMatch(/href="http[^"]+\/docs\/runbooks\.md#x"/)
   })
 
   test('the link leads to the rule’s page in the console, with the group', () => {

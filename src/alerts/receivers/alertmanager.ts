@@ -4,7 +4,9 @@
  * Labels are `alertname` (the rule), `severity`, the group's kept names and the rule's tags; what its label names do not
  * allow becomes `_`. What fires has the end that Alertmanager gives it, the year 1.
  */
+
 import { createHash } from 'node:crypto'
+import { runbookAddress } from '../../model/runbook.ts'
 import { formatIso } from '../../runtime/clock.ts'
 import type { Notification, ToldAlert } from '../notification.ts'
 import { consoleLink } from './wording.ts'
@@ -63,7 +65,7 @@ function alertmanagerAlert(alert: ToldAlert, consoleUrl: string): AlertmanagerBo
     annotations: {
       summary: say || reason,
       description: reason,
-      ...(runbook !== undefined && { runbook_url: runbook }),
+      ...(runbook !== undefined && { runbook_url: runbookAddress(runbook, consoleUrl) }),
     },
     startsAt: formatIso(sinceMs),
     endsAt: state === 'firing' || endedMs === undefined ? notEnded : formatIso(endedMs),

@@ -3,7 +3,9 @@
  *
  * What fails is said and leaves our own words in place: a template must never cost a page.
  */
+
 import { ok, type Result } from '../../model/result.ts'
+import { runbookAddress } from '../../model/runbook.ts'
 import { fillTemplate, type Holes, type PlainHole, parseTemplate } from '../../model/template.ts'
 import { formatUtc } from '../../runtime/clock.ts'
 import type { Config } from '../../runtime/config.ts'
@@ -72,7 +74,7 @@ function plainHoles(notification: Notification, context: WordingContext): Record
     values: lines.find(({ label }) => label === 'Values')?.text ?? '',
     since: formatUtc(alert.sinceMs),
     duration: age((alert.endedMs ?? context.sendMs) - alert.sinceMs),
-    runbook: alert.runbook ?? '',
+    runbook: runbookAddress(alert.runbook ?? '', context.consoleUrl),
     console: consoleLink(alert, context.consoleUrl),
     count: String(alerts.length + moreCount),
   }

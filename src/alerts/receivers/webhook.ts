@@ -13,9 +13,11 @@
  * 5xx and whatever the network does are tried again; every other answer is a refusal. Redirects are not followed.
  * After a 413 the same is sent again at once, shortened.
  */
+
 import { createHmac } from 'node:crypto'
 import http from 'node:http'
 import https from 'node:https'
+import { runbookAddress } from '../../model/runbook.ts'
 import { type Clock, formatIso } from '../../runtime/clock.ts'
 import type { WebhookReceiver } from '../../runtime/config.ts'
 import { strikeSecrets } from '../../runtime/secrets.ts'
@@ -189,7 +191,7 @@ function webhookAlert(alert: ToldAlert, consoleUrl: string): WebhookAlert {
     reason,
     values: values.map(({ name, value, text }) => ({ name, value, text })),
     nodata,
-    ...(runbook !== undefined && { runbook }),
+    ...(runbook !== undefined && { runbook: runbookAddress(runbook, consoleUrl) }),
     url: consoleLink(alert, consoleUrl),
   }
 }

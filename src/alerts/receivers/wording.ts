@@ -1,8 +1,10 @@
 /**
  * Wording: a notification in words, for every receiver that people read. Pure; the time of sending comes in.
  */
+
 import type { BadLevel } from '../../model/alert.ts'
 import { formatDuration } from '../../model/duration.ts'
+import { runbookAddress } from '../../model/runbook.ts'
 import { formatIso, formatLocal, formatUtc } from '../../runtime/clock.ts'
 import { figure, graphAlt, graphCaption } from '../graph/describe.ts'
 import type { Notification, ToldAlert } from '../notification.ts'
@@ -190,7 +192,7 @@ function lines(notification: Notification, alert: ToldAlert, context: WordingCon
     alert.endedMs === undefined ? undefined : { label: 'Until', text: times(alert.endedMs, context) },
     noteOf(notification, alert),
     trendLine(alert),
-    alert.runbook === undefined ? undefined : linkLine('Runbook', alert.runbook),
+    alert.runbook === undefined ? undefined : linkLine('Runbook', runbookAddress(alert.runbook, context.consoleUrl)),
     linkLine('Console', consoleLink(alert, context.consoleUrl)),
   ]
   return all
@@ -211,7 +213,7 @@ function summaryLines(notification: Notification, alert: ToldAlert, context: Wor
     { label: isMixed(notification) ? 'Alerts' : 'Groups', text: count },
     { label: 'First', text: sinceOf(alert, context) },
     notification.insteadOf && { label: 'Note', text: insteadOfText(notification.insteadOf) },
-    alert.runbook === undefined ? undefined : linkLine('Runbook', alert.runbook),
+    alert.runbook === undefined ? undefined : linkLine('Runbook', runbookAddress(alert.runbook, context.consoleUrl)),
     notification.remark === undefined ? undefined : { label: 'Note', text: notification.remark },
     isMixed(notification)
       ? linkLine('Console', context.consoleUrl)

@@ -1,10 +1,12 @@
-/** Where a rule's runbook is: a link where it is an address of the web, else the place as written, such as a file. */
+/** Where a rule's runbook is: a link where it is an address of the web or a document that the console serves, else the place as written. */
 import type { ComponentChildren } from 'preact'
+import { runbookPath } from '../../model/runbook.ts'
 
 export function Runbook({ place, children }: { place: string; children?: ComponentChildren }) {
-  if (!/^https?:\/\//.test(place)) return <span>{place}</span>
+  const address = /^https?:\/\//.test(place) ? place : runbookPath(place)
+  if (address === undefined) return <span>{place}</span>
   return (
-    <a href={place} rel="noreferrer noopener">
+    <a href={address} rel="noreferrer noopener">
       {children ?? place}
     </a>
   )
