@@ -1,7 +1,7 @@
 /** Two nodes of alerts on a real RabbitMQ and a storm of 1,000 alerts, in the middle of which the leader is lost. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { triesMax } from '../../src/alerts/outbox.ts'
-import { type Closing, type Life, type Receivers, startReceivers, twoNodes } from '../support/lives.ts'
+import { type Closing, Life, type Receivers, startReceivers, twoNodes } from '../support/lives.ts'
 import { type Rabbitmq, rabbitmqInstalled, startRabbitmq } from '../support/rabbitmq.ts'
 import { transition } from '../support/transitions.ts'
 import { until } from '../support/until.ts'
@@ -58,5 +58,26 @@ describe.skipIf(!rabbitmqInstalled())('in a storm of 1,000 alerts on two nodes',
     expect(await standby.stop()).toBe(0)
     expect(await leader.stop()).toBe(0)
     await expectAll(receivers, 1)
+  }, 120_000)
+
+  test('a node that was away for an hour knows, a moment after it is back, what the other knows', async () => {
+    const receivers = await startReceivers(closing)
+    const url = await rabbitmq.vhost()
+    const [leader, other] = await twoNodes(url, receivers, closing)
+    expect(await other.stop()).toBe(0)
+    const rules = Array.from({ length: 60 }, (_, i) => `rule${i}`)
+    for (const rule of rules) leader.say(transition('crit', bucketMs, { rule }))
+    for (const rule of rules.slice(0, 20)) leader.say(transition('ok', bucketMs + 1_800_000, { rule }))
+    await receivers.arrived(80)
+    const back = new Life(other.dir, closing)
+    await back.printed('ready')
+    await leader.kill()
+    await back.printed('leads')
+    // It knows who is firing: their ends are told, those of others are no news, and what fires already is not told again.
+    for (const rule of rules) back.say(transition('crit', bucketMs, { rule }))
+    for (const rule of rules) back.say(transition('ok', bucketMs + 3_600_000, { rule }))
+    await receivers.arrived(120)
+    expect(await back.stop()).toBe(0)
+    await receivers.arrived(120)
   }, 120_000)
 })

@@ -21,11 +21,13 @@ export type Closing = (() => unknown)[]
 
 /** A process of the part that is told transitions until it is killed. */
 export class Life {
+  readonly dir: string
   readonly said = new Set<string>()
   readonly child: ChildProcess
   output = ''
 
   constructor(dir: string, closing: Closing) {
+    this.dir = dir
     this.child = spawn(process.execPath, [childFile, dir], { stdio: ['pipe', 'pipe', 'ignore'] })
     closing.push(() => this.child.kill('SIGKILL'))
     this.child.stdout?.on('data', (chunk) => {
@@ -153,10 +155,8 @@ export function endedTooSoon(told: readonly Transition[], receivers: Receivers):
 
 /** Two nodes on RabbitMQ, the first of which leads. */
 export async function twoNodes(url: string, receivers: Receivers, closing: Closing): Promise<[Life, Life]> {
-  const node = () => {
-    const yaml = (data: string) => `bus: ${url}\ndata: ${data}\nalerts: {receivers: ${receivers.yaml}}\n`
-    return new Life(directoryWith(yaml, closing), closing)
-  }
+  const yaml = (data: string) => `bus: ${url}\ndata: ${data}\nalerts: {receivers: ${receivers.yaml}}\n`
+  const node = () => new Life(directoryWith(yaml, closing), closing)
   const leader = node()
   await leader.printed('leads')
   const standby = node()
