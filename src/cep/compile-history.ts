@@ -10,6 +10,7 @@ import { makeLeaf } from './make-leaf.ts'
 import { refill } from './saved.ts'
 import { type Evaluate, Scope } from './scope.ts'
 import { type Moment, newSequence, type SequenceShape, type SequenceState, stepSequence } from './sequence.ts'
+import { SortedSamples } from './sorted-samples.ts'
 import { BoardLeaf } from './state-leaf.ts'
 
 const seasonsMax = 8
@@ -69,17 +70,17 @@ export abstract class HistoryCompiler {
   ): (group: number, bucket: number, value: number) => Usual | undefined {
     const { every, count } = sampling(lengthMs, this.context.stepMs)
     const ring = this.remembered(new Ring(count))
-    scope.onReset.push((group) => ring.reset(group))
+    const samples = new SortedSamples(ring, count)
+    scope.onReset.push((group) => {
+      ring.reset(group)
+      samples.reset(group)
+    })
     return (group, bucket, value) => {
       const sample = Math.floor(bucket / every)
       const isSample = bucket % every === 0
-      const before: number[] = []
-      for (let back = isSample ? 1 : 0; before.length < count && back < count + (isSample ? 1 : 0); back++) {
-        const earlier = ring.get(group, sample, back)
-        if (!Number.isNaN(earlier)) before.push(earlier)
-      }
+      const usual = usualLately(samples.upTo(group, isSample ? sample - 1 : sample), count)
       if (isSample) ring.put(group, sample, value)
-      return usualLately(before, count)
+      return usual
     }
   }
 

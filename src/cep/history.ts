@@ -66,10 +66,9 @@ export interface Usual {
   deviation: number
 }
 
-/** Median and interquartile range / 1.349 (quartiles by nearest rank) of the values before; undefined below half. */
-export function usualLately(before: readonly number[], wanted: number): Usual | undefined {
-  if (before.length * 2 < wanted || before.length === 0) return undefined
-  const sorted = Float64Array.from(before).sort()
+/** Median and interquartile range / 1.349 (quartiles by nearest rank) of the values before, ascending; undefined below half. */
+export function usualLately(sorted: Float64Array, wanted: number): Usual | undefined {
+  if (sorted.length * 2 < wanted || sorted.length === 0) return undefined
   const quartile = (share: number) => sorted[Math.max(1, Math.ceil(share * sorted.length)) - 1] as number
   return { expected: median(sorted), deviation: (quartile(0.75) - quartile(0.25)) / 1.349 }
 }
