@@ -12,6 +12,8 @@
  * The position says from which offset a restart has to read so that nothing is lost: what it reads before `nextOffset` of
  * windows up to `writtenMs` has been written and only refreshes the memory of idle series.
  */
+import type { EventMessage } from '../model/event.ts'
+import { isForgotten, readForget } from '../model/forget.ts'
 import type { LogEntry } from '../model/message.ts'
 import type { MetricsMessage } from '../model/metric.ts'
 import { bucketEnd } from '../model/time.ts'
@@ -122,6 +124,8 @@ export class Forwarder {
     else if (entry.kind === 'checks') {
       const { source, bucketMs, results } = entry.message
       this.#stage(source, bucketMs, { key: `checks ${results[0]?.sequence}`, offset: entry.offset, checks: results })
+    } else if (entry.kind === 'events') {
+      this.#forget(entry.message)
     } else if (entry.kind === 'markers') {
       this.#sources.mark(entry.message)
       for (const staged of this.#staging.release(entry.message.source, entry.message.bucketMs)) this.#fold(staged)
@@ -155,6 +159,16 @@ export class Forwarder {
     for (const { window } of [...this.#open.values()].sort((a, b) => a.window.endMs - b.window.endMs)) {
       if (!window.isEmpty) yield* chunks(windowLines(window, new IdleMemory(0), flushMs, output))
     }
+  }
+
+  /** A command takes what came before it; what the rest of its bucket brings is not folded yet and stays. */
+  #forget(event: EventMessage): void {
+    const forget = readForget(event)
+    if (!forget) return
+    const isGone = isForgotten(forget.series)
+    this.idle.drop(forget.kind, isGone)
+    for (const { window } of this.#open.values()) window.drop(forget.kind, isGone)
+    this.#options.stats.count('forget_commands_total')
   }
 
   #takeMetrics(message: MetricsMessage, offset: number): void {

@@ -6,6 +6,7 @@
  * has been idle for 24 hours is forgotten. A check's result is repeated only as long as it stands (three of its steps).
  * A policy may say that idle series of a kind are not repeated at all, or gauges not for long.
  */
+import type { ForgettableKind } from '../model/forget.ts'
 import { type GaugeValue, isLater, type Window } from './window.ts'
 
 export const forgetAfterMs = 24 * 3_600_000
@@ -70,6 +71,15 @@ export class IdleMemory {
     for (const [name, { bucketMs, untilMs }] of gauges) {
       const isOver = untilMs === undefined ? nowMs - bucketMs >= this.policy.gaugesForMs : nowMs > untilMs
       if (isOver || nowMs - bucketMs > forgetAfterMs) gauges.delete(name)
+    }
+  }
+
+  /** Forgets series on command; results of checks are no series of statsd. */
+  drop(kind: ForgettableKind, isGone: (name: string) => boolean): void {
+    const { series } = this
+    for (const name of series[kind].keys()) {
+      const isCheck = kind === 'gauges' && series.gauges.get(name)?.untilMs !== undefined
+      if (isGone(name) && !isCheck) series[kind].delete(name)
     }
   }
 

@@ -6,6 +6,7 @@
  */
 import type { CheckResult, CheckState } from '../model/check.ts'
 import { type Distribution, DistributionBuilder } from '../model/distribution.ts'
+import type { ForgettableKind } from '../model/forget.ts'
 import { gaugeWrittenMs, type MetricsMessage, type SetColumn, type TimerColumn } from '../model/metric.ts'
 
 /** Members of one set in one window, of all sources; a set that has more is written as this many. */
@@ -66,6 +67,15 @@ export class Window {
 
   hasTimer(name: string): boolean {
     return this.#timers.has(name)
+  }
+
+  /** Forgets what came so far, on command; results of checks are no series of statsd. */
+  drop(kind: ForgettableKind, isGone: (name: string) => boolean): void {
+    const seen = kind === 'timers' ? this.#timers : this[kind]
+    for (const name of seen.keys()) {
+      const isCheck = kind === 'gauges' && this.gauges.get(name)?.untilMs !== undefined
+      if (isGone(name) && !isCheck) seen.delete(name)
+    }
   }
 
   /** Nothing came that is to be written. */

@@ -4,13 +4,14 @@
  *     stats               uptime: 12 · messages.last_msg_seen: 0 · messages.bad_lines_seen: 3 · END and an empty line
  *     counters            what has come of each since the last flush, as etsy prints it; so do gauges (levels) and
  *                         timers (the values, each as often as it came, up to `valuesShownMax`)
- *     delcounters a b.*   forgets a series, or all below b; so do delgauges and deltimers
+ *     delcounters a b.*   forgets a series, or all below b; so do delgauges and deltimers; the bus is told (model/forget.ts)
  *     health [up|down]    health: up
  *     config · help · quit
  *
  * Long answers are written piece by piece, so that packets are received meanwhile.
  */
 import type net from 'node:net'
+import { type Forget, type ForgettableKind, isForgotten } from '../model/forget.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Config, HostPort } from '../runtime/config.ts'
 import type { Log } from '../runtime/log.ts'
@@ -39,6 +40,8 @@ export interface ManagementOptions {
   refresh?: (() => Promise<void>) | undefined
   /** Told of series that are forgotten on command. */
   onForget?: ((kind: LineKind, names: readonly string[]) => void) | undefined
+  /** Told of what is to be forgotten, known here or not. */
+  onCommand?: ((forget: Forget) => void) | undefined
 }
 
 type Answer = Iterable<string>
@@ -140,28 +143,25 @@ class Commands {
     yield `${text}${count === 0 ? '' : ' '}}\nEND\n\n`
   }
 
-  *#remove(kind: LineKind, wanted: readonly string[]): Answer {
+  *#remove(kind: keyof typeof kindNames, wanted: readonly string[]): Answer {
     for (const word of wanted) {
-      const folder = word.endsWith('.*') ? word.slice(0, -1) : undefined
-      const gone = this.#options.aggregate.forget(
-        kind,
-        (name) => name === word || (folder !== undefined && name.startsWith(folder)),
-      )
+      const gone = this.#options.aggregate.forget(kind, isForgotten(word))
       this.#options.onForget?.(kind, gone)
+      this.#options.onCommand?.({ kind: kindNames[kind], series: word })
       yield gone.length === 0 ? `metric ${word} not found\n` : gone.map((name) => `deleted: ${name}\n`).join('')
     }
     yield 'END\n\n'
   }
 }
 
-const kinds: ReadonlyMap<string, LineKind> = new Map([
-  ['counters', counter],
-  ['gauges', gauge],
-  ['timers', timer],
-])
+/** The kinds that can be shown and forgotten. */
+const kindNames = { [counter]: 'counters', [gauge]: 'gauges', [timer]: 'timers' } as const satisfies Partial<
+  Record<LineKind, ForgettableKind>
+>
 
-function kindOf(command: string): LineKind | undefined {
-  return kinds.get(command.replace(/^del/, ''))
+function kindOf(command: string): keyof typeof kindNames | undefined {
+  const name = command.replace(/^del/, '')
+  return ([counter, gauge, timer] as const).find((kind) => kindNames[kind] === name)
 }
 
 const commandNames = [

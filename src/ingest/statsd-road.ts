@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { BucketQueue } from '../bus/bucket-queue.ts'
 import type { Context } from '../bus/part.ts'
 import { Source, sourceName } from '../bus/source.ts'
+import { forgetEvent } from '../model/forget.ts'
 import type { Config, HostPort } from '../runtime/config.ts'
 import type { Stats } from '../runtime/stats.ts'
 import { Aggregate } from './aggregate.ts'
@@ -155,6 +156,7 @@ async function listen(parts: Parts): Promise<Listeners> {
       ...{ address, aggregate: parts.aggregate, config, clock, ...listening },
       lastPacketMs: () => intake.lastPacketMs,
       refresh: pool && (() => pool.pull()),
+      onCommand: (forget) => parts.happenings.addEvent(forgetEvent(forget)),
       onForget: pool && ((kind, names) => pool.forget(kind, names)),
     })
   try {

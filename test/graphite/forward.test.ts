@@ -92,6 +92,34 @@ describe('idle series', () => {
     expect(run().read(log).points()['stats.gauges.open']).toEqual({ 10: 3, 20: 3 })
   })
 
+  test('forgotten on command they end, with what came of them before; what comes later counts', () => {
+    const some = { counters: { 'a.x': 1, 'a.y': 1, ab: 1 }, gauges: { 'a.x': 3 }, timers: { 'a.x': [8] } }
+    const log = new Log()
+      .bucket('a', 10_000, some)
+      .bucket('a', 12_000, some)
+      .metrics('a', 15_000, { counters: { 'a.y': 7 } })
+      .forget({ kind: 'counters', series: 'a.*' }, 15_000)
+      .forget({ kind: 'gauges', series: 'a.x' }, 15_000)
+      .mark('a', 15_000)
+      .bucket('a', 20_000, {})
+    const points = run()
+      .read(log.bucket('a', 30_000, hit))
+      .points()
+    expect(points['stats_counts.a.x']).toEqual({ 10: 1 })
+    expect(points['stats_counts.a.y']).toEqual({ 10: 1, 20: 7, 30: 0 })
+    expect(points['stats_counts.ab']).toEqual({ 10: 1, 20: 1, 30: 0 })
+    expect(points['stats.gauges.a.x']).toEqual({ 10: 3 })
+    expect(points['stats.timers.a.x.count']).toEqual({ 10: 1, 20: 1, 30: 0 })
+  })
+
+  test('a check is not forgotten with the gauges', () => {
+    const log = new Log().check('a', 10_000, 'web', 'crit', 60_000).mark('a', 10_000)
+    const points = run()
+      .read(log.forget({ kind: 'gauges', series: 'checks.*' }, 15_000).bucket('a', 20_000, hit))
+      .points()
+    expect(points['stats.gauges.checks.web']).toEqual({ 10: 2, 20: 2 })
+  })
+
   test('after a day they are forgotten', () => {
     const dayMs = 24 * 3_600_000
     const log = new Log().bucket('a', 10_000, everything)
@@ -243,21 +271,23 @@ describe('duplicates', () => {
 })
 
 describe('restart', () => {
-  /** Two sources and a clock, with silences. */
+  /** Two sources and a clock, with silences and commands to forget. */
   const logs = fc
     .array(
       fc.record({
         a: fc.option(fc.integer({ min: 1, max: 9 }), { freq: 8 }),
         b: fc.option(fc.integer({ min: 1, max: 9 }), { freq: 3 }),
         clock: fc.boolean(),
+        forget: fc.option(fc.constantFrom('counters', 'gauges', 'timers'), { freq: 1 }),
       }),
       { minLength: 5, maxLength: 60 },
     )
     .map((seconds) => {
       const log = new Log()
-      seconds.forEach(({ a, b, clock }, i) => {
+      seconds.forEach(({ a, b, clock, forget }, i) => {
         const atMs = (i + 1) * 1000
         if (clock) log.clock(atMs)
+        if (forget) log.forget({ kind: forget, series: { counters: 'hits', gauges: 'open', timers: 'time' }[forget] }, atMs)
         if (a !== null) log.bucket('a', atMs, { counters: { hits: a }, gauges: { open: a }, timers: { time: [a] } })
         if (b !== null) log.bucket('b', atMs, { counters: { hits: b }, gauges: { rare: b } })
       })

@@ -4,6 +4,7 @@ import type { LogEntry } from '../../src/bus/bus.ts'
 import { Forwarder, type Position } from '../../src/graphite/forward.ts'
 import { outputOf } from '../../src/graphite/output.ts'
 import type { CheckState } from '../../src/model/check.ts'
+import { type Forget, forgetEvent } from '../../src/model/forget.ts'
 import type { MetricsMessage } from '../../src/model/metric.ts'
 import type { Marker } from '../../src/model/time.ts'
 import { statsdOutput } from '../../src/runtime/config-graphite.ts'
@@ -28,6 +29,12 @@ export class Log {
   /** A bucket and its marker. */
   bucket(source: string, bucketMs: number, content: Content): this {
     return this.metrics(source, bucketMs, content).mark(source, bucketMs)
+  }
+
+  /** A management command, as ingest tells it. */
+  forget(forget: Forget, bucketMs: number): this {
+    const given = { source: 'a', sequence: this.entries.length, atMs: bucketMs, bucketMs }
+    return this.#add({ kind: 'events', message: { ...given, ...forgetEvent(forget) } })
   }
 
   check(source: string, bucketMs: number, name: string, state: CheckState, stepMs: number): this {

@@ -3,6 +3,7 @@ import net from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startManagement } from '../../src/ingest/management.ts'
 import type { Listener } from '../../src/ingest/receive.ts'
+import { type Forget, forgetEvent } from '../../src/model/forget.ts'
 import { ManualClock } from '../../src/runtime/clock.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { until } from '../support/until.ts'
@@ -22,7 +23,18 @@ beforeEach(async () => {
   const config = configFor()
   const log = silentLog
   const mayConnect = () => true
-  listener = await startManagement({ address, aggregate, lastPacketMs, config, clock, log, stats, mayConnect })
+  const onCommand = (forget: Forget) => opened.happenings.addEvent(forgetEvent(forget))
+  listener = await startManagement({
+    address,
+    aggregate,
+    lastPacketMs,
+    config,
+    clock,
+    log,
+    stats,
+    mayConnect,
+    onCommand,
+  })
 })
 
 afterEach(() => listener.close())
@@ -69,6 +81,17 @@ test('thousands of series are answered whole', async () => {
 test('the values of a busy timer are shown up to a bound', async () => {
   for (let i = 0; i < 1200; i++) opened.send('time:5|ms')
   expect(await ask('timers\n')).toContain('5, 5, ... 200 more items ]')
+})
+
+test('the bus is told of what is to be forgotten, known here or not', async () => {
+  opened.send('z:1|c')
+  await ask('delcounters z nothing\ndelgauges a.*\n')
+  const { events } = opened.happenings.take('ingest-a', 1000)
+  expect(events.map(({ name, tags }) => [name, tags.series])).toEqual([
+    ['statsd.delcounters', 'z'],
+    ['statsd.delcounters', 'nothing'],
+    ['statsd.delgauges', 'a.*'],
+  ])
 })
 
 test('delcounters, delgauges and deltimers forget a series, or a folder of them, of that kind only', async () => {
