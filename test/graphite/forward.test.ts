@@ -287,7 +287,8 @@ describe('restart', () => {
       seconds.forEach(({ a, b, clock, forget }, i) => {
         const atMs = (i + 1) * 1000
         if (clock) log.clock(atMs)
-        if (forget) log.forget({ kind: forget, series: { counters: 'hits', gauges: 'open', timers: 'time' }[forget] }, atMs)
+        if (forget)
+          log.forget({ kind: forget, series: { counters: 'hits', gauges: 'open', timers: 'time' }[forget] }, atMs)
         if (a !== null) log.bucket('a', atMs, { counters: { hits: a }, gauges: { open: a }, timers: { time: [a] } })
         if (b !== null) log.bucket('b', atMs, { counters: { hits: b }, gauges: { rare: b } })
       })
