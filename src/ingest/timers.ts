@@ -10,7 +10,7 @@
  * takes, and nothing is copied when it grows.
  */
 import { type Distribution, DistributionBuilder } from '../model/distribution.ts'
-import { figuresEach, type PackedDistributions, unpacked } from '../model/packed-distributions.ts'
+import { figuresEach, isOnce, type PackedDistributions, pairsSize, unpacked } from '../model/packed-distributions.ts'
 import { grown } from './series.ts'
 
 /** Samples of one timer before it gets a builder, which would be larger than so many. */
@@ -135,16 +135,9 @@ export class Timers {
 
   /** The distributions of slots that have samples. */
   pack(slots: readonly number[]): PackedDistributions {
-    const large = new Map<number, Distribution>()
-    let pairsMax = 0
+    const packer = new Packer(slots.length)
     for (const slot of slots) {
       const seen = this.#builders.get(slot)?.build()
-      if (seen) large.set(slot, seen)
-      pairsMax += 2 * (seen?.values.length ?? (this.#sizes[slot] as number))
-    }
-    const packer = new Packer(slots.length, pairsMax)
-    for (const slot of slots) {
-      const seen = large.get(slot)
       if (seen) packer.put(seen)
       else packer.putSamples(this.#fill(slot), this.#scaledCounts[slot] as number)
     }
@@ -196,27 +189,31 @@ export class Timers {
 }
 
 const scratch = new Float64Array(fewMax)
+/** Where pairs are put before it is known how many there are; one packer at a time. */
+let pairsScratch = new Float64Array(16_384)
 
 /** Puts distributions behind one another. */
 class Packer {
   readonly #sizes: Int32Array
   readonly #exact: Uint8Array
+  readonly #once: Uint8Array
   readonly #figures: Float64Array
-  readonly #pairs: Float64Array
   #count = 0
   #at = 0
 
-  constructor(count: number, pairsMax: number) {
+  constructor(count: number) {
     this.#sizes = new Int32Array(count)
     this.#exact = new Uint8Array(count)
+    this.#once = new Uint8Array(count)
     this.#figures = new Float64Array(count * figuresEach)
-    this.#pairs = new Float64Array(pairsMax)
   }
 
   put({ values, counts, exact, count, sum, sumSquares, min, max }: Distribution): void {
-    this.#pairs.set(values, this.#at)
-    this.#pairs.set(counts, this.#at + values.length)
-    this.#end(values.length, Number(exact), count, sum, sumSquares, min, max)
+    const pairs = this.#room(2 * values.length)
+    const once = isOnce(counts)
+    pairs.set(values, this.#at)
+    if (!once) pairs.set(counts, this.#at + values.length)
+    this.#end(values.length, exact, once, count, sum, sumSquares, min, max)
   }
 
   /** The first `size` samples of the scratch; `scaledCount` is what they stand for. */
@@ -230,26 +227,51 @@ class Packer {
     }
     sortScratch(size)
     const distinct = distinctOfScratch(size)
-    const pairs = this.#pairs
-    let at = this.#at - 1
-    for (let i = 0; i < size; i++) {
-      if (i === 0 || scratch[i] !== scratch[i - 1]) pairs[++at] = scratch[i] as number
-      pairs[at + distinct] = (pairs[at + distinct] as number) + 1
-    }
-    this.#end(distinct, 1, scaledCount, sum, sumSquares, scratch[0] as number, scratch[size - 1] as number)
+    this.#putPairs(size, distinct)
+    const once = distinct === size
+    this.#end(distinct, true, once, scaledCount, sum, sumSquares, scratch[0] as number, scratch[size - 1] as number)
   }
 
   packed(): PackedDistributions {
-    const { length } = this.#pairs
-    // Where most values came several times, a copy of what is used lets go of much that is not.
-    const pairs = this.#at * 2 < length ? this.#pairs.slice(0, this.#at) : this.#pairs.subarray(0, this.#at)
-    return { sizes: this.#sizes, exact: this.#exact, figures: this.#figures, pairs }
+    const pairs = pairsScratch.slice(0, this.#at)
+    return { sizes: this.#sizes, exact: this.#exact, once: this.#once, figures: this.#figures, pairs }
   }
 
-  #end(size: number, exact: number, count: number, sum: number, sumSquares: number, min: number, max: number): void {
+  #room(pairs: number): Float64Array {
+    if (this.#at + pairs > pairsScratch.length) pairsScratch = grown(pairsScratch, Float64Array, this.#at + pairs)
+    return pairsScratch
+  }
+
+  /** The samples of the scratch, in order by now: values, and counts unless all came once. */
+  #putPairs(size: number, distinct: number): void {
+    const pairs = this.#room(2 * size)
+    let at = this.#at
+    if (distinct === size) {
+      for (let i = 0; i < size; i++) pairs[at++] = scratch[i] as number
+      return
+    }
+    pairs.fill(0, at + distinct, at + 2 * distinct)
+    for (let i = 0; i < size; i++) {
+      if (i > 0 && scratch[i] !== scratch[i - 1]) at++
+      pairs[at] = scratch[i] as number
+      pairs[at + distinct] = (pairs[at + distinct] as number) + 1
+    }
+  }
+
+  #end(
+    size: number,
+    exact: boolean,
+    once: boolean,
+    count: number,
+    sum: number,
+    sumSquares: number,
+    min: number,
+    max: number,
+  ): void {
     const i = this.#count++
     this.#sizes[i] = size
-    this.#exact[i] = exact
+    this.#exact[i] = Number(exact)
+    this.#once[i] = Number(once)
     const figures = this.#figures
     const from = i * figuresEach
     figures[from] = count
@@ -257,7 +279,7 @@ class Packer {
     figures[from + 2] = sumSquares
     figures[from + 3] = min
     figures[from + 4] = max
-    this.#at += 2 * size
+    this.#at += pairsSize(size, once)
   }
 }
 

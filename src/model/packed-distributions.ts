@@ -3,7 +3,7 @@
  * thousand timers costs several times what is in it.
  *
  *     figures  count, sum, sum of squares, min, max of each
- *     pairs    values and then counts of each, one distribution after another
+ *     pairs    values and then counts of each, one distribution after another; no counts where every value came once
  */
 import type { Distribution } from './distribution.ts'
 
@@ -14,20 +14,40 @@ export interface PackedDistributions {
   sizes: Int32Array
   /** 1 where values are exact. */
   exact: Uint8Array
+  /** 1 where every count is 1 and counts are left out. */
+  once: Uint8Array
   figures: Float64Array
   pairs: Float64Array
 }
 
-/** Distributions whose arrays are views into the pairs. */
-export function unpacked({ sizes, exact, figures, pairs }: PackedDistributions): Distribution[] {
+/** Distributions whose arrays are views, most of them into the pairs; for reading only. */
+export function unpacked({ sizes, exact, once, figures, pairs }: PackedDistributions): Distribution[] {
   let at = 0
   return Array.from(sizes, (size, i) => {
     const [count, sum, sumSquares, min, max] = figures.subarray(i * figuresEach) as unknown as Figures
     const values = pairs.subarray(at, at + size)
-    const counts = pairs.subarray(at + size, at + 2 * size)
-    at += 2 * size
+    const isPlain = once[i] === 1
+    const counts = isPlain ? countsOfOne(size) : pairs.subarray(at + size, at + 2 * size)
+    at += pairsSize(size, isPlain)
     return { count, sum, sumSquares, min, max, exact: exact[i] === 1, values, counts }
   })
+}
+
+const ones = new Float64Array(512).fill(1)
+
+/** So many counts of 1, for reading only. */
+export function countsOfOne(size: number): Float64Array {
+  return size <= ones.length ? ones.subarray(0, size) : new Float64Array(size).fill(1)
+}
+
+/** Whether every value came once, so that counts need not be told. */
+export function isOnce(counts: Float64Array): boolean {
+  return counts.every((count) => count === 1)
+}
+
+/** Numbers that a distribution has in the pairs. */
+export function pairsSize(size: number, once: boolean): number {
+  return once ? size : 2 * size
 }
 
 type Figures = [count: number, sum: number, sumSquares: number, min: number, max: number]

@@ -3,7 +3,8 @@
  *
  *     counters   names · sums · samples · [graphite names]
  *     gauges     names · values · [graphite names] · [when written, since version 2]
- *     timers     names · count, sum, sum of squares, min, max of each · values and counts of each
+ *     timers     names · count, sum, sum of squares, min, max of each · values and counts of each, or only
+ *                values where the head says that each came once
  *     sets       names              (members stand in the head)
  *     untyped    names · values · [graphite names]
  *
@@ -23,7 +24,13 @@ import type {
   TimerColumn,
   ValueColumn,
 } from '../../model/metric.ts'
-import { figuresEach, type PackedDistributions } from '../../model/packed-distributions.ts'
+import {
+  countsOfOne,
+  figuresEach,
+  isOnce,
+  type PackedDistributions,
+  pairsSize,
+} from '../../model/packed-distributions.ts'
 import { unpackedMembers } from '../../model/packed-members.ts'
 import { err, ok, type Result } from '../../model/result.ts'
 import { plain } from './shapes.ts'
@@ -41,6 +48,7 @@ interface MetricsHead {
   columns: Record<string, [number, number]>
   timerSizes?: number[]
   timerExact?: number[]
+  timerOnce?: number[]
   setMembers?: (readonly string[])[]
   setOverflowed?: number[]
   gaugesHaveOffsets?: true
@@ -78,13 +86,17 @@ export function writeMetrics(
   return ok({ head: { kind: 'metrics', key, id, ...(hops && { hops }), ...head }, body: body.parts })
 }
 
-function timerHead(timers: TimerColumn): Pick<MetricsHead, 'timerSizes' | 'timerExact'> {
+function timerHead(timers: TimerColumn): Pick<MetricsHead, 'timerSizes' | 'timerExact' | 'timerOnce'> {
   if (timers.names.length === 0) return {}
-  if (timers.packed) return { timerSizes: [...timers.packed.sizes], timerExact: [...timers.packed.exact] }
+  if (timers.packed) {
+    const { sizes, exact, once } = timers.packed
+    return { timerSizes: [...sizes], timerExact: [...exact], timerOnce: [...once] }
+  }
   const { distributions } = timers
   return {
     timerSizes: distributions.map(({ values }) => values.length),
     timerExact: distributions.map(({ exact }) => Number(exact)),
+    timerOnce: distributions.map(({ counts }) => Number(isOnce(counts))),
   }
 }
 
@@ -137,23 +149,28 @@ class BodyWriter {
     })
     this.parts.push(Buffer.from(figures.buffer))
     // One block for all of a message: two small buffers for each timer would cost more than what is in them.
-    const pairs = new Float64Array(distributions.reduce((sum, { values }) => sum + 2 * values.length, 0))
+    const once = distributions.map(({ counts }) => isOnce(counts))
+    const pairs = new Float64Array(
+      distributions.reduce((sum, { values }, i) => sum + pairsSize(values.length, once[i] === true), 0),
+    )
     let at = 0
-    for (const { values, counts } of distributions) {
+    for (const [i, { values, counts }] of distributions.entries()) {
       this.same('timers', values.length, counts.length)
       if (values.length !== counts.length) return
       pairs.set(values, at)
-      pairs.set(counts, at + values.length)
-      at += 2 * values.length
+      if (!once[i]) pairs.set(counts, at + values.length)
+      at += pairsSize(values.length, once[i] === true)
     }
     this.parts.push(Buffer.from(pairs.buffer))
   }
 
-  #packed(names: readonly string[], { sizes, exact, figures, pairs }: PackedDistributions): void {
+  #packed(names: readonly string[], { sizes, exact, once, figures, pairs }: PackedDistributions): void {
     this.same('timers', names.length, sizes.length)
     this.same('timers', names.length, exact.length)
     this.same('timers', names.length * figuresPerTimer, figures.length)
-    this.same('timers', 2 * sizes.reduce((sum, size) => sum + size, 0), pairs.length)
+    this.same('timers', names.length, once.length)
+    const wanted = sizes.reduce((sum, size, i) => sum + pairsSize(size, once[i] === 1), 0)
+    this.same('timers', wanted, pairs.length)
     this.parts.push(bytesOf(figures), bytesOf(pairs))
   }
 
@@ -187,7 +204,7 @@ export class MetricsReader {
     const body = new BodyReader(bytes, bodyAt, columns as MetricsHead['columns'], names)
     const counters = body.counters()
     const gauges = body.gauges(head.gaugesHaveOffsets === true)
-    const timers = body.timers(head.timerSizes, head.timerExact)
+    const timers = body.timers(head.timerSizes, head.timerExact, head.timerOnce)
     const sets = setsOf(body.names('sets'), head.setMembers, head.setOverflowed)
     const untyped = body.values('untyped')
     body.end()
@@ -259,15 +276,16 @@ class BodyReader {
     return haveOffsets ? { ...column, offsetsMs: this.floats(column.names.length) } : column
   }
 
-  timers(sizes: unknown, exact: unknown): TimerColumn {
+  timers(sizes: unknown, exact: unknown, once: unknown = []): TimerColumn {
     const names = this.names('timers')
     if (names.length === 0) return { names, distributions: [] }
-    if (!Array.isArray(sizes) || !Array.isArray(exact)) throw new RangeError('timers without sizes')
+    if (!Array.isArray(sizes) || !Array.isArray(exact) || !Array.isArray(once))
+      throw new RangeError('timers without sizes')
     const figures = this.floats(names.length * figuresPerTimer)
     const distributions = names.map((_, i): Distribution => {
       const figure = (at: number) => figures[i * figuresPerTimer + at] as number
       const values = this.floats(sizes[i])
-      const counts = this.floats(sizes[i])
+      const counts = once[i] === 1 ? countsOfOne(sizes[i]) : this.floats(sizes[i])
       const [count, sum, sumSquares, min, max] = [figure(0), figure(1), figure(2), figure(3), figure(4)]
       return { count, sum, sumSquares, min, max, exact: exact[i] === 1, values, counts }
     })

@@ -41,12 +41,12 @@ export function segmentHead(createdMs: number): Buffer {
   return head
 }
 
-export function recordBytes(body: Buffer): Buffer {
-  const record = Buffer.allocUnsafe(recordHeadBytes + body.length)
-  record.writeUInt32LE(body.length, 0)
-  record.writeUInt32LE(crc32(body), 4)
-  body.copy(record, recordHeadBytes)
-  return record
+/** What stands before a body. */
+export function recordHead(body: Buffer): Buffer {
+  const head = Buffer.alloc(recordHeadBytes)
+  head.writeUInt32LE(body.length, 0)
+  head.writeUInt32LE(crc32(body), 4)
+  return head
 }
 
 /** Reads only the head; undefined for a file that is not a segment of ours, such as one that was never begun. */

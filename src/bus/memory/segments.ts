@@ -15,7 +15,8 @@ import {
   mendSegment,
   openSegment,
   readSegment,
-  recordBytes,
+  recordHead,
+  recordHeadBytes,
   type Segment,
   segmentHead,
   segmentHeadBytes,
@@ -142,8 +143,8 @@ export class SegmentLog {
     }
     try {
       for (const { offset, bytes } of this.#recent.slice(this.#written - oldest)) {
-        const record = recordBytes(bytes)
-        this.#writeRecord(this.#writable(offset, record.length), record)
+        const record = [recordHead(bytes), bytes]
+        this.#writeRecord(this.#writable(offset, recordHeadBytes + bytes.length), record)
         this.#written = offset + 1
       }
       if (this.#failed) this.#options.onDisk(undefined)
@@ -154,14 +155,14 @@ export class SegmentLog {
     }
   }
 
-  #writeRecord(segment: Segment, record: Buffer): void {
+  #writeRecord(segment: Segment, record: readonly Buffer[]): void {
     try {
       writeAll(this.#fd as number, record)
     } catch (error) {
       this.#cutTorn(segment)
       throw error
     }
-    segment.bytes += record.length
+    segment.bytes += sizeOf(record)
     segment.end++
     this.#dirty = true
   }
@@ -191,7 +192,7 @@ export class SegmentLog {
     const path = `${this.#options.dir}/${String(offset).padStart(16, '0')}.log`
     this.#fd = fs.openSync(path, 'w')
     try {
-      writeAll(this.#fd, segmentHead(nowMs))
+      writeAll(this.#fd, [segmentHead(nowMs)])
     } catch (error) {
       this.#closeFile()
       fs.rmSync(path, { force: true })
@@ -258,7 +259,12 @@ function putAway(path: string): void {
   else fs.renameSync(path, `${path}.unreadable`)
 }
 
-function writeAll(fd: number, bytes: Buffer): void {
-  const written = fs.writeSync(fd, bytes)
-  if (written !== bytes.length) throw new Error(`ENOSPC: only ${written} of ${bytes.length} bytes could be written`)
+/** In one call, and without a copy of what may be megabytes. */
+function writeAll(fd: number, parts: readonly Buffer[]): void {
+  const written = fs.writevSync(fd, parts)
+  if (written !== sizeOf(parts)) throw new Error(`ENOSPC: only ${written} of ${sizeOf(parts)} bytes could be written`)
+}
+
+function sizeOf(parts: readonly Buffer[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0)
 }
