@@ -38,7 +38,7 @@ export async function ask<T>(
   }
   if (response.ok) return ok(answer as T)
   const why = (answer as { error?: string } | null)?.error ?? `answered ${response.status}`
-  return err({ exitCode: exitCodeOf(response.status), error: `tocsin: ${why}${helpFor(response.status)}` })
+  return err({ exitCode: exitCodeOf(response.status), error: `tocsin: ${why}${helpFor(response.status, token)}` })
 }
 
 /** What was asked may be mended and asked again; or nothing could be done at all. */
@@ -46,7 +46,9 @@ function exitCodeOf(status: number): 1 | 2 {
   return status === 400 || status === 404 || status === 409 ? 1 : 2
 }
 
-function helpFor(status: number): string {
-  if (status === 401) return '\n    put your token into TOCSIN_TOKEN'
+function helpFor(status: number, token: string | undefined): string {
+  if (status === 401 && token === undefined) return '\n    put your token into TOCSIN_TOKEN'
+  if (status === 401)
+    return '\n    it was taken from TOCSIN_TOKEN; whoever keeps dashboards.tokens knows the present one'
   return status === 409 ? '\n    --yes, where it can be confirmed' : ''
 }

@@ -121,7 +121,8 @@ dead notifications that no receiver took, with the reason. retry sends them agai
      them off the list. KEY is as listed, or its beginning. Exit status 1 when there are any.
 
   --console URL   the console to ask (default: dashboards.listen of the configuration)
-  TOCSIN_TOKEN    in the environment: your token, where the console has dashboards.tokens`,
+  TOCSIN_TOKEN    in the environment: your token, where the console has dashboards.tokens; for reading too, where it
+                  has dashboards.reading: tokens`,
   ack,
   unack: ack,
   event: `usage: tocsin event NAME [TAG=VALUE …] [--text TEXT] [--at TIME] [--id ID] [--json]

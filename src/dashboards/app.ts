@@ -3,6 +3,7 @@ import path from 'node:path'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import type { Log } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
+import { type Access, onlyReaders } from './access.ts'
 import type { ConsoleState } from './console-state.ts'
 import type { CommandOptions } from './desk.ts'
 import { documentRoutes } from './document-routes.ts'
@@ -10,6 +11,7 @@ import { type EventOptions, eventRoutes } from './event-routes.ts'
 import type { Live } from './live.ts'
 import { BadRequest } from './request.ts'
 import { apiRoutes, machineRoutes } from './routes.ts'
+import { sessionRoutes } from './session-routes.ts'
 
 const pageSecurity = [
   "default-src 'none'",
@@ -32,13 +34,16 @@ export interface AppOptions {
   web: string | undefined
   /** The configuration's file; the documents beside it are served. */
   configFile: string
+  access: Access
   commands: CommandOptions
   events: EventOptions
 }
 
-export function createApp({ state, live, stats, log, web, configFile, commands, events }: AppOptions): Express {
+export function createApp({ state, live, stats, log, web, configFile, access, commands, events }: AppOptions): Express {
   const app = express()
   app.disable('x-powered-by')
+  // What the proxy in front says of https and of the caller is believed only where there is one.
+  app.set('trust proxy', (_address: string, hop: number) => hop === 0 && access.settings.behindProxy)
   app.use((_request, response, next) => {
     stats.count('http_requests_total')
     response.set({
@@ -52,11 +57,12 @@ export function createApp({ state, live, stats, log, web, configFile, commands, 
   })
   app.use(express.json({ limit: '64kb' }))
   app.use(onlyReading)
+  app.use(onlyReaders(access))
   app.use(machineRoutes(state))
   const eventsHere = eventRoutes(state, events)
   app.use(eventsHere)
   app.use('/api', eventsHere)
-  app.use('/api', noStore, apiRoutes(state, live, stats, commands), () => {
+  app.use('/api', noStore, sessionRoutes(access, stats, log), apiRoutes(state, live, stats, commands), () => {
     throw new BadRequest('there is no such address in the API', 404)
   })
   app.use(documentRoutes(configFile))
@@ -75,12 +81,13 @@ const onlyReading: RequestHandler = ({ method, path }, response, next) => {
 const commandPaths: Readonly<Record<string, readonly RegExp[]>> = {
   POST: [
     /^(\/api)?\/events$/,
-    /^\/api\/(silences|maintenance)$/,
+    /^\/api\/(silences|maintenance|session)$/,
     /^\/api\/silences\/[^/]+\/extend$/,
     /^\/api\/alerts\/[^/]+\/(acknowledge|note)$/,
     /^\/api\/dead-letters\/[^/]+\/retry$/,
   ],
   DELETE: [
+    /^\/api\/session$/,
     /^\/api\/(silences|maintenance)\/(?!preview$)[^/]+$/,
     /^\/api\/alerts\/[^/]+\/acknowledge$/,
     /^\/api\/dead-letters\/[^/]+$/,
@@ -98,6 +105,7 @@ const noStore: RequestHandler = (_request, response, next) => {
 
 const pages = [
   '/',
+  '/login',
   '/silences',
   '/undelivered',
   '/rules',

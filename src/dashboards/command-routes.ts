@@ -29,21 +29,21 @@ function alertCommands(state: ConsoleState, desk: Desk): Router {
     response.json(desk.alert(params.fingerprint))
   })
   router.post('/alerts/:fingerprint/acknowledge', async (request, response) => {
-    const { given, body } = desk.open(request)
+    const { given, body } = desk.open(request, 'acknowledge')
     const { alert } = desk.alert(request.params.fingerprint)
     if (alert.state !== 'firing') throw new BadRequest('it is not firing, so there is nothing to acknowledge', 409)
     await desk.publish(acknowledgeCommand(given, alert.fingerprint, body))
     response.json(alerts.detail(alert.fingerprint))
   })
   router.delete('/alerts/:fingerprint/acknowledge', async (request, response) => {
-    const { given } = desk.open(request)
+    const { given } = desk.open(request, 'take an acknowledgement back')
     const { alert } = desk.alert(request.params.fingerprint)
     if (!alert.acknowledged) throw new BadRequest('it is not acknowledged', 409)
     await desk.publish(plainCommand(given, 'unacknowledge', { fingerprint: alert.fingerprint }))
     response.json(alerts.detail(alert.fingerprint))
   })
   router.post('/alerts/:fingerprint/note', async (request, response) => {
-    const { given, body } = desk.open(request)
+    const { given, body } = desk.open(request, 'write notes')
     const { alert } = desk.alert(request.params.fingerprint)
     await desk.publish(plainCommand(given, 'note', { ...body, fingerprint: alert.fingerprint }))
     response.json(alerts.detail(alert.fingerprint))
@@ -55,7 +55,7 @@ function letterCommands(state: ConsoleState, desk: Desk): Router {
   const router = Router()
   const { letters } = state.memory.alerts
   const order = async (request: Request, kind: 'retry' | 'dismiss') => {
-    const { given } = desk.open(request)
+    const { given } = desk.open(request, kind === 'retry' ? 'send dead letters again' : 'dismiss dead letters')
     const { key } = request.params
     if (typeof key !== 'string' || !letters.has(key)) throw new BadRequest('there is no such dead letter', 404)
     await desk.publish(plainCommand(given, kind, { letter: key }))

@@ -6,10 +6,12 @@ import type { Command } from '../model/command.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Stats } from '../runtime/stats.ts'
+import type { Access } from './access.ts'
 import { bodyOf } from './command-body.ts'
 import type { ConsoleState } from './console-state.ts'
-import { commander, type Tokens } from './guard.ts'
+import { commander, demandOwn } from './guard.ts'
 import { BadRequest } from './request.ts'
+import type { Deed } from './roles.ts'
 
 const publishMsMax = 5_000
 const heardMsMax = 2_000
@@ -19,7 +21,7 @@ export interface CommandOptions {
   clock: Clock
   stats: Stats
   log: Log
-  tokens: () => Tokens
+  access: Access
 }
 
 export class Desk {
@@ -37,12 +39,13 @@ export class Desk {
     return detail
   }
 
-  /** Refuses who may not command. */
-  open(request: Request) {
+  /** Refuses who may not do this; `own` refuses who may not change what `owner` set. */
+  open(request: Request, deed: Deed) {
     const body = bodyOf(request.body)
-    const by = commander(request, this.#options.tokens(), body.by)
+    const asking = commander(request, this.#options.access, body.by, deed)
     const id = `c-${randomBytes(8).toString('hex')}`
-    return { given: { id, by, atMs: this.#options.clock.now() }, body }
+    const given = { id, by: asking.name, atMs: this.#options.clock.now() }
+    return { given, body, own: (owner: string) => demandOwn(asking, owner) }
   }
 
   /** Resolves when the command is on the log and this console has heard it. */

@@ -11,9 +11,10 @@ import type { EventMessage } from '../model/event.ts'
 import { bucketEnd } from '../model/time.ts'
 import { sleep } from '../runtime/clock.ts'
 import type { Stats } from '../runtime/stats.ts'
+import type { Access } from './access.ts'
 import type { ConsoleState } from './console-state.ts'
 import { type PostedEvent, readEvents } from './event-body.ts'
-import { commander, type Tokens } from './guard.ts'
+import { commander } from './guard.ts'
 import { BadRequest, type Query, rangeOf, textOf } from './request.ts'
 
 /** Events that may be posted at once, and how many more each second. */
@@ -25,7 +26,7 @@ const stepMs = 1000
 export interface EventOptions {
   context: Context
   stats: Stats
-  tokens: () => Tokens
+  access: Access
 }
 
 /** `/events`, at the root for programs and with the rest of the API. */
@@ -64,8 +65,9 @@ class EventDesk {
   }
 
   async take(request: Request, response: Response): Promise<void> {
-    const { context, stats, tokens } = this.#options
-    const by = commander(request, tokens(), (request.body as { by?: unknown } | undefined)?.by, 'events')
+    const { context, stats, access } = this.#options
+    const given = (request.body as { by?: unknown } | undefined)?.by
+    const { name: by } = commander(request, access, given, 'post events')
     const events = readEvents(request.body, { nowMs: context.clock.now(), idOf: idsFor(request) })
     if (!this.#mayTake(events.length)) {
       stats.count('events_limited_total', events.length)

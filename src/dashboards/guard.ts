@@ -1,20 +1,24 @@
 /**
  * Guard: who may command, and under which name.
  *
- * With `dashboards.tokens` a command needs a bearer token of role responder or admin, and is done in the token's name. A
- * token of role events, for a build server, may post events and nothing else.
- * Without tokens only callers on this machine may command; they say who they are, or are called "console".
+ * With `dashboards.tokens` a command needs a bearer token or a session of a role that may do it (roles.ts), and is done in
+ * that name. Without tokens only callers on this machine may command; they say who they are, or are called "console".
  *
  * A browser is never made to command by another site: the body must be JSON (no form can send that unasked), a page that
- * asks must be the console's own, and without tokens the console must have been asked under a name of this machine.
+ * asks must be the console's own, and without tokens the console must have been asked under a name of this machine. A
+ * cookie, which browsers send by themselves, commands only with a proof: the browser names the console's own page as the
+ * origin, and the page has set a header that no other site may set.
  */
 import type { Request } from 'express'
-import type { Config } from '../runtime/config.ts'
+import type { Access } from './access.ts'
 import { BadRequest } from './request.ts'
-import { isSameSecret } from './secret.ts'
+import { type Deed, leastRole, may, type Role } from './roles.ts'
 
-export type Tokens = Config['dashboards']['tokens']
-type Role = NonNullable<Tokens>[string]['role']
+export interface Commander {
+  name: string
+  /** Undefined where there are no tokens: then whoever may command may do everything. */
+  role: Role | undefined
+}
 
 const words: Readonly<Record<Role, string>> = {
   viewer: 'is a viewer',
@@ -22,13 +26,12 @@ const words: Readonly<Record<Role, string>> = {
   responder: 'is a responder',
   admin: 'is an admin',
 }
-const ranks: Readonly<Record<Role, number>> = { viewer: 0, events: 1, responder: 2, admin: 3 }
 
-/** The name in which the request may command; throws BadRequest (401, 403, 415) when it may not. */
-export function commander(request: Request, tokens: Tokens, given: unknown, least: Role = 'responder'): string {
+/** In whose name the request commands; throws BadRequest (401, 403, 415) when it may not. */
+export function commander(request: Request, access: Access, given: unknown, deed: Deed): Commander {
   demandOwnPage(request)
   if (request.method !== 'DELETE') demandJson(request)
-  if (tokens && Object.keys(tokens).length > 0) return named(request, tokens, least)
+  if (access.hasTokens) return known(request, access, deed)
   const from = request.socket.remoteAddress ?? ''
   if (!isLoopback(from)) {
     throw new BadRequest('commands are taken from this machine only; configure dashboards.tokens for others', 403)
@@ -36,29 +39,51 @@ export function commander(request: Request, tokens: Tokens, given: unknown, leas
   if (!isLocalName(hostOf(request))) {
     throw new BadRequest('without dashboards.tokens, commands must be sent to a name of this machine', 403)
   }
-  return typeof given === 'string' && given.trim() !== '' ? given.trim().slice(0, 80) : 'console'
+  const name = typeof given === 'string' && given.trim() !== '' ? given.trim().slice(0, 80) : 'console'
+  return { name, role: undefined }
 }
 
-function named(request: Request, tokens: NonNullable<Tokens>, least: Role): string {
-  const [, bearer] = /^Bearer\s+(\S+)$/i.exec(request.get('authorization') ?? '') ?? []
-  if (bearer === undefined) throw new BadRequest('expected "Authorization: Bearer <token>"', 401)
-  const found = Object.entries(tokens).filter(([, { token }]) => isSameSecret(token, bearer))[0]
-  if (!found) throw new BadRequest('this token is not known', 401)
-  const [name, { role }] = found
-  if (ranks[role] < ranks[least]) {
-    const what = least === 'events' ? 'post events' : 'command'
-    throw new BadRequest(`${name} ${words[role]} and may not ${what}`, 403)
+/** Throws BadRequest 403 where a thing is somebody else's and the commander may not change it. */
+export function demandOwn({ name, role }: Commander, owner: string): void {
+  if (owner === name || role === undefined || may(role, 'change what somebody else set')) return
+  const least = leastRole('change what somebody else set')
+  throw new BadRequest(`it was set by ${owner}; changing what somebody else set needs role ${least}`, 403)
+}
+
+function known(request: Request, access: Access, deed: Deed): Commander {
+  const person = access.personOf(request)
+  if (!person) throw new BadRequest('expected "Authorization: Bearer <token>", or a session of the login page', 401)
+  if (person.via === 'session') demandProof(request)
+  if (person.via === 'basic') {
+    throw new BadRequest('with Basic authentication one only reads; send the token as "Authorization: Bearer"', 403)
   }
-  return name
+  const { name, role } = person
+  if (may(role, deed)) return { name, role }
+  throw new BadRequest(`${name} ${words[role]} and may not ${deed}; that needs role ${leastRole(deed)}`, 403)
 }
 
-function demandOwnPage(request: Request): void {
+export function demandOwnPage(request: Request): void {
   const site = request.get('sec-fetch-site')
   const origin = request.get('origin')
   const isForeign = site !== undefined && site !== 'same-origin' && site !== 'none'
-  if (isForeign || (origin !== undefined && hostIn(origin) !== request.get('host')?.toLowerCase())) {
+  if (isForeign || (origin !== undefined && !isOwnOrigin(request, origin))) {
     throw new BadRequest('a page of another site may not command', 403)
   }
+}
+
+/** What only the console's own page can have sent. */
+export function demandProof(request: Request): void {
+  demandOwnPage(request)
+  const isSaid = request.get('origin') !== undefined || request.get('sec-fetch-site') === 'same-origin'
+  if (isSaid && request.get('x-tocsin-page') !== undefined) return
+  throw new BadRequest(
+    'a session commands from the console’s own page only; programs send "Authorization: Bearer"',
+    403,
+  )
+}
+
+function isOwnOrigin(request: Request, origin: string): boolean {
+  return hostIn(origin) === request.get('host')?.toLowerCase()
 }
 
 function demandJson(request: Request): void {

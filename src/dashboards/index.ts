@@ -10,6 +10,7 @@ import type { Config, HostPort } from '../runtime/config.ts'
 import { handlingPolicyOf } from '../runtime/config-alerts.ts'
 import { formatProblem } from '../runtime/problem.ts'
 import { Stats } from '../runtime/stats.ts'
+import { Access } from './access.ts'
 import { createApp } from './app.ts'
 import { ConsoleState } from './console-state.ts'
 import { Live } from './live.ts'
@@ -36,12 +37,12 @@ export async function startDashboards(config: Config, context: Context): Promise
     }
   }
   load(config)
-  let tokens = config.dashboards.tokens
-  const commands = { bus, clock, stats, log, tokens: () => tokens }
-  const events = { context, stats, tokens: () => tokens }
+  const access = new Access(config.dashboards, clock, stats)
+  const commands = { bus, clock, stats, log, access }
+  const events = { context, stats, access }
   const web = builtPages()
   if (web === undefined) log.warn('the browser part is missing; "npm run prepare" builds it')
-  const app = createApp({ state, live, stats, log, web, configFile: config.file, commands, events })
+  const app = createApp({ state, live, stats, log, web, configFile: config.file, access, commands, events })
   const server = await listen(config.dashboards.listen, app)
   warnWhenOpen(config.dashboards, log)
   const onAlert = () => {
@@ -57,7 +58,7 @@ export async function startDashboards(config: Config, context: Context): Promise
   return {
     async reload(changed) {
       load(changed)
-      tokens = changed.dashboards.tokens
+      access.settings = changed.dashboards
     },
     async stop() {
       status.unsubscribe()
@@ -86,9 +87,10 @@ function listen({ host, port }: HostPort, handler: http.RequestListener): Promis
   })
 }
 
-function warnWhenOpen({ listen: { host, port }, tokens }: Config['dashboards'], log: Context['log']): void {
+function warnWhenOpen({ listen: { host, port }, tokens, reading }: Config['dashboards'], log: Context['log']): void {
+  if (reading === 'tokens') return
   if (host === 'localhost' || host === '::1' || host.startsWith('127.')) return
-  const commanders = tokens ? 'and reading needs no token' : 'without tokens'
+  const commanders = tokens ? 'and reading needs no token (dashboards.reading)' : 'without tokens'
   log.warn(`the console listens on ${host}:${port} ${commanders}: whoever reaches it reads everything`)
 }
 

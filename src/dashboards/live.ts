@@ -32,6 +32,8 @@ export interface Wanted {
 }
 
 interface Client {
+  /** Whether who opened it may still read. */
+  mayGoOn: () => boolean
   response: Response
   wanted: Wanted
   /** The rule's detail as last sent. */
@@ -64,13 +66,13 @@ export class Live {
   }
 
   /** False when there are too many already. */
-  open(response: Response, wanted: Wanted): boolean {
+  open(response: Response, wanted: Wanted, mayGoOn = () => true): boolean {
     if (this.#clients.size >= clientsMax) {
       this.#stats.count('stream_clients_refused_total')
       return false
     }
     if (this.#clients.size === 0) this.#look()
-    const client: Client = { response, wanted }
+    const client: Client = { response, wanted, mayGoOn }
     this.#clients.add(client)
     response.on('close', () => this.#clients.delete(client))
     response.writeHead(200, {
@@ -101,6 +103,12 @@ export class Live {
     this.#clients.clear()
   }
 
+  #dismiss(client: Client): void {
+    this.#clients.delete(client)
+    this.#stats.count('streams_dismissed_total')
+    client.response.end()
+  }
+
   #greet(client: Client): void {
     const hello: HelloView = {
       alerts: this.#alerts.all(),
@@ -116,6 +124,7 @@ export class Live {
   }
 
   #everySecond(): void {
+    for (const client of this.#clients) if (!client.mayGoOn()) this.#dismiss(client)
     if (this.#clients.size === 0) return
     this.#tellChanges('alerts', this.#alerts, this.#state.alerts())
     this.#tellChanges('rules', this.#rules, this.#state.rules())

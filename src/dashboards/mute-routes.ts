@@ -26,20 +26,22 @@ export function silenceRoutes(state: ConsoleState, desk: Desk): Router {
     response.json(alerts.preview(matchersOf(query)))
   })
   router.post('/silences', async (request, response) => {
-    const { given, body } = desk.open(request)
+    const { given, body } = desk.open(request, 'silence')
     const id = `s-${randomBytes(4).toString('hex')}`
     await desk.publish(silenceCommand({ ...given, id }, body))
     response.status(201).json({ silence: alerts.silences().find((one) => one.id === id) })
   })
   router.post('/silences/:id/extend', async (request, response) => {
-    const { given, body } = desk.open(request)
+    const { given, body, own } = desk.open(request, 'extend a silence')
     const silence = silenceOf(request.params.id, true)
+    own(silence.by)
     await desk.publish(extendCommand(given, silence, body))
     response.json({ silence: silenceOf(silence.id) })
   })
   router.delete('/silences/:id', async (request, response) => {
-    const { given } = desk.open(request)
-    const { id } = silenceOf(request.params.id, true)
+    const { given, own } = desk.open(request, 'end a silence')
+    const { id, by } = silenceOf(request.params.id, true)
+    own(by)
     await desk.publish(plainCommand(given, 'expire', { silence: id }))
     response.json({ silence: silenceOf(id) })
   })
@@ -57,16 +59,17 @@ export function maintenanceRoutes(state: ConsoleState, desk: Desk): Router {
     response.json({ ...alerts.preview(matchersOf(query)), ...(next && { occurrences: next }) })
   })
   router.post('/maintenance', async (request, response) => {
-    const { given, body } = desk.open(request)
+    const { given, body } = desk.open(request, 'plan maintenance')
     const id = `m-${randomBytes(4).toString('hex')}`
     await desk.publish(maintainCommand({ ...given, id }, body))
     response.status(201).json({ maintenance: alerts.maintenances().find((one) => one.id === id) })
   })
   router.delete('/maintenance/:id', async (request, response) => {
-    const { given } = desk.open(request)
+    const { given, own } = desk.open(request, 'end maintenance')
     const { id } = request.params
     const window = alerts.maintenances().find((one) => one.id === id)
     if (!window) throw new BadRequest('there is no such maintenance window', 404)
+    own(window.by)
     if (window.state === 'ended') throw new BadRequest('this maintenance window has ended already', 409)
     if (window.isPlanned && window.state !== 'active') {
       throw new BadRequest('it stands in the configuration and is not active now; take it out there', 409)

@@ -25,7 +25,7 @@ const answer = (schema: Shape, code = '200'): Shape => ({
   [code]: { description: 'as asked', ...json(schema) },
   '4XX': refused,
 })
-const parameter = (name: string, place: 'path' | 'query', description: string): Shape => ({
+const parameter = (name: string, place: 'path' | 'query' | 'header', description: string): Shape => ({
   name,
   in: place,
   required: place === 'path',
@@ -37,7 +37,7 @@ const get = (summary: string, schema: Shape, parameters: readonly Shape[] = []):
 })
 const command = (summary: string, body: Shape | undefined, schema: Shape, more: Shape = {}): Shape => ({
   summary,
-  security: [{}, { token: [] }],
+  security: [{}, { token: [] }, { session: [] }],
   ...(body && { requestBody: { required: true, ...json(body) } }),
   responses: { ...answer(schema), '503': { ...refused, description: 'the bus does not take it' } },
   ...more,
@@ -48,6 +48,7 @@ const detail: Shape = { $ref: '#/components/schemas/AlertDetail' }
 const silence: Shape = object({ silence: { $ref: '#/components/schemas/Silence' } })
 const letters: Shape = object({ letters: list({ $ref: '#/components/schemas/DeadLetter' }) })
 const letterKey = parameter('key', 'path', 'the key of the letter')
+const session: Shape = { $ref: '#/components/schemas/Session' }
 const anything: Shape = { type: 'object' }
 const window: Shape = object({ maintenance: { $ref: '#/components/schemas/Maintenance' } })
 const matches = parameter('match', 'query', 'name=pattern or name!=pattern, any number of times')
@@ -199,6 +200,20 @@ const paths = {
     parameters: [parameter('id', 'path', 'the id of the window')],
     delete: command('End maintenance; of a planned window, for this time', undefined, window),
   },
+  '/api/session': {
+    ...get('Who one is here, and whether one must log in to read; open to everybody', session),
+    post: {
+      summary: 'Log in with a token; answers a session cookie',
+      security: [{}],
+      requestBody: { required: true, ...json(object({ token: text }, ['token'])) },
+      responses: { ...answer(session, '201'), '429': { ...refused, description: 'too many wrong tokens' } },
+    },
+    delete: {
+      summary: 'Log out',
+      parameters: [parameter('X-Tocsin-Page', 'header', 'any value; needed of a command by session')],
+      responses: answer(session),
+    },
+  },
   '/api/audit': get('Who did what, the newest first', object({ commands: list(anything) })),
   '/api/rules': get('Rules and how they are', object({ rules: list(anything) })),
   '/api/rules/{name}': get('One rule, its groups and its graph', anything, [
@@ -252,6 +267,10 @@ const schemas = {
     },
     ['alert', 'quietWhy', 'rulesWhy', 'notes', 'decisions', 'transitions', 'receipts'],
   ),
+  Session: object(
+    { hasTokens: flag, needsLogin: flag, name: text, role: { enum: ['viewer', 'events', 'responder', 'admin'] } },
+    ['hasTokens', 'needsLogin'],
+  ),
   DeadLetter: object(
     {
       ...{ key: text, receiver: text, title: text, detail: text, atMs: time, attempt: { type: 'integer' } },
@@ -283,8 +302,16 @@ export const openApi = {
     title: 'Tocsin',
     version: '1',
     description:
-      'The console reads for anybody who reaches it. Commands need JSON and, where tokens are configured, a bearer token of role responder or admin; posting events also goes with role events.',
+      'With dashboards.reading: tokens, reading needs a bearer token of role viewer, responder or admin, the token as the password of Basic authentication, or a session; otherwise it is open. Commands need JSON and, where tokens are configured, a bearer token or a session of role responder; role admin to change what somebody else set and for dead letters; posting events also goes with role events. A command by session also needs the header X-Tocsin-Page and comes from the console’s own page.',
   },
+  security: [{}, { token: [] }, { basic: [] }, { session: [] }],
   paths,
-  components: { schemas, securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+  components: {
+    schemas,
+    securitySchemes: {
+      token: { type: 'http', scheme: 'bearer' },
+      basic: { type: 'http', scheme: 'basic', description: 'any user name, the token as password; only reads' },
+      session: { type: 'apiKey', in: 'cookie', name: 'tocsin_session' },
+    },
+  },
 } as const

@@ -52,13 +52,15 @@ export function apiRoutes(state: ConsoleState, live: Live, stats: Stats, command
     const rules = { ...(engine && { rulesHash: engine.rulesHash }), ...(problem && { rulesProblem: problem }) }
     response.json({ ...state.heartbeat(), parts: state.parts(), sources: state.sources(), ...rules })
   })
-  router.get('/stream', ({ method, query }, response) => {
+  router.get('/stream', (request, response) => {
+    const { method, query } = request
     if (method === 'HEAD') throw new BadRequest('HEAD: a stream has no end; expected GET', 405)
     const rule = textOf(query, 'rule')
     const dashboard = textOf(query, 'dashboard')
     const shown = dashboard === undefined ? [] : targetsOf({ target: targetTexts(state, dashboard) })
     const wanted = { targets: [...shown, ...targetsOf(query)], ...(rule !== undefined && { rule }) }
-    if (!live.open(response, wanted)) throw new BadRequest('too many pages are open; close some', 503)
+    if (!live.open(response, wanted, () => commands.access.mayRead(request)))
+      throw new BadRequest('too many pages are open; close some', 503)
     stats.count('streams_opened_total')
   })
   return router

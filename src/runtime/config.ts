@@ -230,23 +230,35 @@ const alerts = z.strictObject({
   consoleUrl: z.url().optional(),
 })
 
-const dashboards = z.strictObject({
-  listen: hostPort.prefault('127.0.0.1:8989'),
-  files: paths('dashboards/'),
-  /** A mail sink whose JSON list of mails the console shows (the demo's). */
-  mailbox: z.url().optional(),
-  /** Who may command, by name; without any, callers on this machine may. Reading needs none. */
-  tokens: z
-    .record(
-      z.string().regex(/^[A-Za-z0-9_.@-]+$/, { error: 'expected a name such as ann' }),
-      z.strictObject({
-        token: z.string().min(16, { error: 'expected a token of at least 16 characters' }),
-        /** Commands need responder or admin; `events` may post events and nothing else. */
-        role: z.enum(['viewer', 'events', 'responder', 'admin']),
-      }),
-    )
-    .optional(),
-})
+const dashboards = z
+  .strictObject({
+    listen: hostPort.prefault('127.0.0.1:8989'),
+    files: paths('dashboards/'),
+    /** A mail sink whose JSON list of mails the console shows (the demo's). */
+    mailbox: z.url().optional(),
+    /** Who may read: anyone who reaches the console, or whoever has a token of role viewer, responder or admin. */
+    reading: z.enum(['anyone', 'tokens']).default('anyone'),
+    /** A proxy stands in front: what it says of https and of the caller (X-Forwarded-Proto, X-Forwarded-For) is believed. */
+    behindProxy: z.boolean().default(false),
+    /** Who may command, by name; without any, callers on this machine may. */
+    tokens: z
+      .record(
+        z.string().regex(/^[A-Za-z0-9_.@-]+$/, { error: 'expected a name such as ann' }),
+        z.strictObject({
+          token: z.string().min(16, { error: 'expected a token of at least 16 characters' }),
+          /** Commands need responder or admin; `events` may post events and nothing else. */
+          role: z.enum(['viewer', 'events', 'responder', 'admin']),
+        }),
+      )
+      .optional(),
+  })
+  .refine(
+    ({ reading, tokens = {} }) => reading === 'anyone' || Object.values(tokens).some(({ role }) => role !== 'events'),
+    {
+      path: ['reading'],
+      error: 'nobody could read: expected dashboards.tokens with a viewer, responder or admin',
+    },
+  )
 
 const schema = z.strictObject({
   bus: bus,

@@ -196,7 +196,7 @@ describe('who may command', () => {
     expect((await as('Bearer wrong')).status).toBe(401)
     expect(await as('Bearer 0123456789abcdef-eve')).toMatchObject({
       status: 403,
-      body: { error: 'eve is a viewer and may not command' },
+      body: { error: 'eve is a viewer and may not silence; that needs role responder' },
     })
     expect((await as('Bearer 0123456789abcdef-ann')).body.silence.by).toBe('ann')
     expect(await silences()).toHaveLength(1)
@@ -229,8 +229,8 @@ describe('the description', () => {
 
   test('leaves no route of the sources out', async () => {
     await open()
-    const sources = ['routes.ts', 'command-routes.ts', 'mute-routes.ts', 'event-routes.ts'].map((name) =>
-      fs.readFileSync(`src/dashboards/${name}`, 'utf8'),
+    const sources = ['routes.ts', 'command-routes.ts', 'mute-routes.ts', 'event-routes.ts', 'session-routes.ts'].map(
+      (name) => fs.readFileSync(`src/dashboards/${name}`, 'utf8'),
     )
     const routes = [...sources.join('').matchAll(/router\.(get|post|delete)\('(\/[^']+)'/g)]
     const machine = ['/healthz', '/readyz', '/metrics', '/alerts.json']

@@ -132,7 +132,9 @@ describe('an event', () => {
     await open({ dashboards: `  tokens: {${tokens.join(', ')}}` })
     const as = (name: string) => ({ authorization: `Bearer ${token(name)}` })
     expect((await post({ name: 'a' })).status).toBe(401)
-    expect((await post({ name: 'a' }, as('viewer'))).body.error).toBe('viewer is a viewer and may not post events')
+    expect((await post({ name: 'a' }, as('viewer'))).body.error).toBe(
+      'viewer is a viewer and may not post events; that needs role events',
+    )
     for (const role of ['events', 'responder', 'admin']) expect((await post({ name: 'a' }, as(role))).status).toBe(201)
     const silence = { matchers: { rule: 'x' }, reason: 'x', for: '1h' }
     expect((await post(silence, as('events'), '/api/silences')).status).toBe(403)
