@@ -56,8 +56,10 @@ function parse(argv: string[]) {
 }
 
 const commands: Readonly<Record<string, (words: string[], flags: Flags) => Promise<Outcome>>> = {
-  up: async (_words, flags) =>
-    withConfig(flags, async (config) => serve((await import('./cli/parts.ts')).partsOf(config), config, flags)),
+  up: async ([word], flags) =>
+    word !== undefined
+      ? misuse(`"up" takes no words, got "${word}"; one part runs with "tocsin run PART"`)
+      : withConfig(flags, async (config) => serve((await import('./cli/parts.ts')).partsOf(config), config, flags)),
   run: runPart,
   config: configCommand,
   rules: rulesCommand,
@@ -75,7 +77,7 @@ async function main(argv: string[]): Promise<Outcome> {
   try {
     parsed = parse(argv)
   } catch (error) {
-    return misuse((error as Error).message)
+    return wrongOption(error as Error)
   }
   const { values: flags, positionals } = parsed
   const [name = '', ...words] = positionals
@@ -86,6 +88,14 @@ async function main(argv: string[]): Promise<Outcome> {
   if (!command) return misuse(`there is no command "${name}"`, suggest(name, Object.keys(commands)))
   if (flags.help) return { exitCode: 0, text: usage[`${name} ${words[0]}`] ?? (usage[name] as string) }
   return command(words, flags)
+}
+
+/** An option that there is not gets our own words and a guess; what else is wrong with one, Node's first sentence. */
+function wrongOption({ message }: Error): Outcome {
+  const unknown = /^Unknown option '(-[^']*)'/.exec(message)?.[1]
+  if (unknown === undefined) return misuse(message.split('. ')[0] as string)
+  const meant = suggest(unknown.replace(/^-+/, ''), Object.keys(options))
+  return misuse(`there is no option ${unknown}`, meant && `--${meant}`)
 }
 
 /** Runs until a signal, then stops in order. Resolves with the outcome of the whole run. */
@@ -147,8 +157,9 @@ async function runPart([name]: string[], flags: Flags): Promise<Outcome> {
   })
 }
 
-async function configCommand([what]: string[], flags: Flags): Promise<Outcome> {
+async function configCommand([what, more]: string[], flags: Flags): Promise<Outcome> {
   if (what !== 'check' && what !== 'show') return misuse('expected "config check" or "config show"')
+  if (more !== undefined) return misuse(`"config ${what}" takes no words, got "${more}"; --config names the file`)
   const show = async (config: Config) => (await import('./cli/config-show.ts')).configShow(config, flags)
   const check = async (config: Config) =>
     (await import('./cli/config-check.ts')).configCheck(config, flags, process.env)
@@ -213,10 +224,11 @@ async function maintenanceCommand([what = '', ...ids]: string[], flags: Flags): 
   return withConsole(flags, (asked) => maintenance(asked, word, ids, flags))
 }
 
-/** The console's API, asked in the name of the person at this terminal. */
+/** The console's API, asked in the name of the person at this terminal. With --console the configuration, and its secrets, are not needed. */
 function withConsole(flags: Flags, run: (asked: Console) => Promise<Outcome>): Promise<Outcome> {
   const { TOCSIN_TOKEN: token, USER: by } = process.env
-  return withConfig(flags, (config) => run({ url: flags.console ?? consoleUrl(config), token, by }))
+  if (flags.console !== undefined) return run({ url: flags.console.replace(/\/+$/, ''), token, by })
+  return withConfig(flags, (config) => run({ url: consoleUrl(config), token, by }))
 }
 
 async function notifyCommand([what = '', receiver]: string[], flags: Flags): Promise<Outcome> {
@@ -244,7 +256,8 @@ async function withConfig(
 
 function consoleUrl({ dashboards, alerts }: Config): string {
   const { host, port } = dashboards.listen
-  return alerts.consoleUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  const url = alerts.consoleUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  return url.replace(/\/+$/, '')
 }
 
 function misuse(message: string, meant?: string, help?: string): Outcome {

@@ -57,9 +57,13 @@ export async function listAlerts(console: Console, flags: ListFlags): Promise<Ou
 }
 
 function line(alert: ListedAlert): string {
-  const { state, level, rule, groupKey, say, text } = alert
+  const { state, level, fingerprint, say, text } = alert
   const mark = state === 'firing' ? level.toUpperCase() : state
-  return `${mark.padEnd(9)} ${rule} ${groupKey}  ${say || (text ?? '')}${handled(alert)}`
+  return `${mark.padEnd(9)} ${fingerprint}  ${say || (text ?? '')}${lasted(alert)}${handled(alert)}`
+}
+
+function lasted({ state, sinceMs }: ListedAlert): string {
+  return state === 'firing' ? `  (since ${formatUtc(sinceMs)})` : ''
 }
 
 function handled({ acknowledged, silenced, maintenance, hidden, flaps }: ListedAlert): string {
@@ -76,6 +80,8 @@ function handled({ acknowledged, silenced, maintenance, hidden, flaps }: ListedA
 export interface WhyFlags {
   /** When a page was missed. */
   at?: string | undefined
+  /** As it was named here, so that the command which is told reads the same. */
+  config?: string | undefined
   json?: boolean | undefined
 }
 
@@ -86,11 +92,11 @@ export async function whyAlert(console: Console, id: string, flags: WhyFlags): P
   const answer = await ask<Detail>(console, 'GET', addressOf(found.value[0] as string))
   if (!answer.ok) return answer.error
   if (flags.json) return { exitCode: 0, text: JSON.stringify(answer.value, null, 2) }
-  return { exitCode: 0, text: told(answer.value) }
+  return { exitCode: 0, text: told(answer.value, flags) }
 }
 
 /** No alert by this name: where there is such a rule, the engine's journal tells why it did not fire. */
-async function askRules(console: Console, id: string, unknown: Outcome, { at }: WhyFlags): Promise<Outcome> {
+async function askRules(console: Console, id: string, unknown: Outcome, { at, config }: WhyFlags): Promise<Outcome> {
   const slash = id.indexOf('/')
   const [rule, group] = slash === -1 ? [id, undefined] : [id.slice(0, slash), id.slice(slash + 1)]
   const answer = await ask<{ rules: { name: string }[]; nowMs?: number }>(console, 'GET', '/api/rules')
@@ -102,9 +108,15 @@ async function askRules(console: Console, id: string, unknown: Outcome, { at }: 
   }
   if (group === undefined && unknown.error?.includes('which one')) return unknown
   const when = at ?? formatIso(systemClock.now()).replace(/\.\d+Z$/, 'Z')
-  const command = ['tocsin', 'rules', 'why', quoted(rule), quoted(group ?? 'all'), '--at', quoted(when)].join(' ')
+  const command =
+    ['tocsin', 'rules', 'why', quoted(rule), quoted(group ?? 'all'), '--at', quoted(when)].join(' ') +
+    withConfig(config)
   const text = `no alert of ${rule}${group === undefined ? '' : ` ${group}`} in the time that is kept: nothing was to be told`
   return { exitCode: 1, text: `${text}\n  why the rule did not fire:  ${command}` }
+}
+
+function withConfig(file: string | undefined): string {
+  return file === undefined ? '' : ` --config ${quoted(file)}`
 }
 
 function quoted(word: string): string {
@@ -113,7 +125,7 @@ function quoted(word: string): string {
 
 const byHand: ReadonlySet<string> = new Set(['command'])
 
-function told({ alert, quietWhy = [], rulesWhy, notes, decisions, receipts }: Detail): string {
+function told({ alert, quietWhy = [], rulesWhy, notes, decisions, receipts }: Detail, { config }: WhyFlags): string {
   const lines = decisions.map(({ atMs, change, notify, reason, receivers }) => ({
     atMs,
     text: notify
@@ -129,7 +141,7 @@ function told({ alert, quietWhy = [], rulesWhy, notes, decisions, receipts }: De
   const rows = all.map(({ atMs, text }) => `  ${formatUtc(atMs)}  ${text}`)
   const none = '  nothing was decided about it in the time that is kept'
   const quiet = quietWhy.map((why) => `  now quiet: ${why}`)
-  const more = rulesWhy === undefined ? [] : [`  what the engine saw:  ${rulesWhy}`]
+  const more = rulesWhy === undefined ? [] : [`  what the engine saw:  ${rulesWhy}${withConfig(config)}`]
   return [line(alert), ...(rows.length > 0 ? rows : [none]), ...quiet, ...more].join('\n')
 }
 

@@ -57,7 +57,9 @@ export function learn(words: readonly string[], flags: RecordedFlags, withConfig
     return Promise.resolve({ exitCode: 2, error })
   }
   const run = (journal: string) => withBar('learn', (progress) => rulesLearn({ ...shared(flags, journal), progress }))
-  return flags.journal === undefined ? withConfig(({ data }) => run(journalDir(data))) : run(flags.journal)
+  return flags.journal === undefined
+    ? withConfig((config) => noJournal(config) ?? run(journalDir(config.data)))
+    : run(flags.journal)
 }
 
 /** The journal that the configured engine keeps; undefined where there is none yet. */
@@ -82,7 +84,20 @@ function overRecording(
   run: (paths: readonly string[], journal: string) => Promise<Outcome>,
 ): Promise<Outcome> {
   if (paths.length > 0 && journal !== undefined) return run(paths, journal)
-  return withConfig((config) => run(paths.length > 0 ? paths : config.rules, journal ?? journalDir(config.data)))
+  return withConfig((config) => {
+    const files = paths.length > 0 ? paths : config.rules
+    return journal === undefined ? (noJournal(config) ?? run(files, journalDir(config.data))) : run(files, journal)
+  })
+}
+
+/** Where the configuration's engine has kept nothing yet, or another configuration is meant. */
+function noJournal({ data, file }: Config): Outcome | undefined {
+  const dir = journalDir(data)
+  if (fs.existsSync(dir)) return undefined
+  const elsewhere = fs.existsSync(file)
+    ? '"tocsin up" and "tocsin run cep" write it; --journal names another'
+    : `there is no ${file}: --config FILE names the configuration (that of "npm start" is demo.yaml), --journal a journal`
+  return { exitCode: 2, error: `tocsin: nothing is recorded in ${dir}\n    ${elsewhere}` }
 }
 
 async function withBar(name: string, run: (progress: Progress | undefined) => Promise<Outcome>): Promise<Outcome> {

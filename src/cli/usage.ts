@@ -120,7 +120,8 @@ why  every decision about one alert with its reason: who was told, or why not (s
 dead notifications that no receiver took, with the reason. retry sends them again, as their alerts are now; dismiss takes
      them off the list. KEY is as listed, or its beginning. Exit status 1 when there are any.
 
-  --console URL   the console to ask (default: dashboards.listen of the configuration)
+  --console URL   the console to ask, without reading a configuration (default: alerts.consoleUrl of the configuration,
+                  else dashboards.listen)
   TOCSIN_TOKEN    in the environment: your token, where the console has dashboards.tokens; for reading too, where it
                   has dashboards.reading: tokens`,
   ack,

@@ -37,7 +37,9 @@ describe('alerts', () => {
     await fire('router')
     const listed = await tocsin('alerts', '--group', 'r*')
     expect(listed.exitCode).toBe(1)
-    expect(listed.output).toMatch(/^CRIT {6}http_5xx_spike router {2}6\.3% of requests to router fail\.\n$/)
+    expect(listed.output).toMatch(
+      /^CRIT {6}http_5xx_spike\/router {2}6\.3% of requests to router fail\. {2}\(since 20[-\d]+ [:\d]+ UTC\)\n$/,
+    )
     const json = JSON.parse((await tocsin('alerts', '--json')).output)
     expect(json.alerts).toHaveLength(2)
   })
@@ -55,7 +57,7 @@ describe('alerts', () => {
 
   test('unack takes it back; once more is refused', async () => {
     expect((await tocsin('unack', 'http_5xx_spike/verifier')).output).toMatch(
-      /^CRIT {6}http_5xx_spike verifier {2}[^[]*$/,
+      /^CRIT {6}http_5xx_spike\/verifier {2}[^[]*$/,
     )
     expect(await tocsin('ack', '--undo', 'http_5xx_spike/verifier')).toMatchObject({
       exitCode: 1,
@@ -70,6 +72,8 @@ describe('alerts', () => {
     expect(why.output).toMatch(
       /what the engine saw: {2}tocsin rules why http_5xx_spike verifier --at 20[-\d]+T[:\d.]+Z\n$/,
     )
+    const named = await tocsin('alerts', 'why', 'http_5xx_spike/verifier', '--config', feed.config.file)
+    expect(named.output.trimEnd().endsWith(` --config ${feed.config.file}`)).toBe(true)
     for (const id of (await tocsin('silence', 'list')).output.match(/^s-\w+/gm) ?? [])
       await tocsin('silence', 'end', id)
   })

@@ -32,7 +32,9 @@ describe('help', () => {
     [['upp'], 'there is no command "upp"', 'did you mean "up"?'],
     [['run', 'ingst'], 'there is no part "ingst"', 'did you mean "ingest"?'],
     [['run'], 'which part?', 'cloudwatch2graphite'],
-    [['up', '--confg', 'x'], "Unknown option '--confg'", 'tocsin --help'],
+    [['up', '--confg', 'x'], 'there is no option --confg\n    did you mean "--config"?', 'tocsin --help'],
+    [['up', 'ingest'], '"up" takes no words, got "ingest"', 'tocsin run PART'],
+    [['config', 'check', 'mine.yaml'], 'takes no words, got "mine.yaml"', '--config names the file'],
     [['rules', 'chek'], 'expected one of "rules check", "rules test"', 'did you mean "check"?'],
   ])('%j is misuse: exit status 2 and a way on', async (words, problem, help) => {
     const { exitCode, output } = await runTocsin(words)

@@ -66,6 +66,17 @@ test.each([
   expect(output).toContain(problem)
 })
 
+test.each([['backtest'], ['why', 'errors', 'a'], ['learn']])(
+  'rules %s says which configuration it went by where nothing was recorded',
+  async (...words) => {
+    const empty = folderWith({ 'tocsin.yaml': 'data: elsewhere\n' })
+    const { exitCode, output } = await runTocsin(['rules', ...words, '--config', path.join(empty.path, 'tocsin.yaml')])
+    empty.remove()
+    expect(exitCode).toBe(2)
+    expect(output).toContain(`nothing is recorded in ${path.join(empty.path, 'elsewhere', 'journal')}\n    "tocsin up"`)
+  },
+)
+
 test.each(['backtest', 'why', 'learn'])('rules %s --help tells its own', async (verb) => {
   const { exitCode, output } = await runTocsin(['rules', verb, '--help'])
   expect(exitCode).toBe(0)

@@ -17,7 +17,7 @@ export function AlertActions({ alert }: { alert: AlertView }) {
   return (
     <span class="actions">
       {alert.acknowledged ? (
-        <button type="button" onClick={takeBack}>
+        <button type="button" onClick={takeBack} title="Take the acknowledgement back: reminders go on">
           Take back
         </button>
       ) : (

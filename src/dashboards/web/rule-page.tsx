@@ -185,8 +185,9 @@ function GroupActions({ alert }: { alert: AlertView | undefined }) {
   if (!alert) return null
   return (
     <>
-      {alert.acknowledged && `acknowledged by ${alert.acknowledged.by} `}
-      {alert.silenced && `silenced by ${alert.silenced.by} `}
+      {alert.acknowledged && ` · acknowledged by ${alert.acknowledged.by} `}
+      {alert.silenced && ` · silenced by ${alert.silenced.by} `}
+      {alert.maintenance && ` · in maintenance (${alert.maintenance.by}) `}
       <AlertActions alert={alert} />
     </>
   )
