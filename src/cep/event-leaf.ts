@@ -13,6 +13,7 @@ interface Happened {
   group: number
   source: number
   atMs: number
+  /** Of the tag that distinct() counts; empty without it. */
   value: string
 }
 
@@ -145,7 +146,8 @@ export class EventLeaf extends LeafRun {
     const moments = this.moments.get(group)
     if (moments) moments.push(atMs)
     else this.moments.set(group, [atMs])
-    if (this.leaf.fold !== 'distinct') return
+    // An event without the tag has no value to count.
+    if (this.leaf.fold !== 'distinct' || value === '') return
     this.#distinct[group] ??= new Map()
     const values = this.#distinct[group] as Map<string, number>
     if (values.size < distinctMax || values.has(value)) values.set(value, this.#window.at(bucketMs).pane)

@@ -31,6 +31,26 @@ export function entryOfPattern(catalogue: Catalogue, pattern: PathPattern): Cata
   return undefined
 }
 
+/** The first entry that takes some of the selector's series away from `entry` and says something else of them. */
+export function entryOfSome(
+  catalogue: Catalogue,
+  pattern: PathPattern,
+  entry: CatalogueEntry | undefined,
+): CatalogueEntry | undefined {
+  const isCheck = pattern.prefix === 'check'
+  return catalogue.find((other) => {
+    if (entry && saysTheSame(entry, other)) return false
+    return [1, 2, 3].some((depth) => {
+      const name = sampleName(other.pattern, depth)
+      return matchPath(pattern, name) !== undefined && entryOfSeries(catalogue, isCheck, name) === other
+    })
+  })
+}
+
+function saysTheSame(a: CatalogueEntry, b: CatalogueEntry): boolean {
+  return a.kind === b.kind && a.unitText === b.unitText && a.stepMs === b.stepMs
+}
+
 export function unitOfEntry(entry: CatalogueEntry | undefined): Unit {
   if (!entry) return unknownUnit
   if (entry.unitText !== '') return unitOf(entry.unitText)
@@ -38,23 +58,26 @@ export function unitOfEntry(entry: CatalogueEntry | undefined): Unit {
   return entry.kind === 'gauge' || entry.kind === 'percentile' ? unknownUnit : countUnit
 }
 
+/** Stands for what a star or a hole holds, in made-up names: a letter that names hardly have. */
+const filler = '~'
+
 /** A name that the pattern matches; `**` becomes `depth` segments. */
 export function sampleName(pattern: PathPattern, depth = 1): string {
   const name = pattern.segments.map((segment) => sampleSegment(segment, depth)).join('.')
-  const tags = pattern.tags.map((tag) => `;${tag.name}=${sampleGlob(tag.globs[0] ?? 'x')}`)
-  return `${pattern.prefix === 'aws' ? 'aws:' : ''}${name || 'x'}${tags.join('')}`
+  const tags = pattern.tags.map((tag) => `;${tag.name}=${sampleGlob(tag.globs[0] ?? filler)}`)
+  return `${pattern.prefix === 'aws' ? 'aws:' : ''}${name || filler}${tags.join('')}`
 }
 
 function sampleSegment(segment: PathSegment, depth: number): string {
-  if (segment.kind === 'deep') return Array(depth).fill('x').join('.')
+  if (segment.kind === 'deep') return Array(depth).fill(filler).join('.')
   return segment.parts
     .map((part) => {
       if (part.kind === 'literal') return part.text
-      return part.kind === 'hole' ? sampleGlob(part.globs[0] ?? 'x') : 'x'
+      return part.kind === 'hole' ? sampleGlob(part.globs[0] ?? filler) : filler
     })
     .join('')
 }
 
 function sampleGlob(glob: string): string {
-  return glob.replace(/[*?]/g, 'x')
+  return glob.replace(/[*?]/g, filler)
 }

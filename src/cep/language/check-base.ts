@@ -1,4 +1,4 @@
-import { type Catalogue, entryOfPattern } from './catalogue.ts'
+import { type Catalogue, type CatalogueEntry, entryOfPattern, entryOfSome } from './catalogue.ts'
 import type { RuleProblemCode } from './problems.ts'
 import type { Expression, Range, Selector } from './syntax.ts'
 import type { ComparisonTree, Leaf, LeafFold, Node } from './tree.ts'
@@ -177,6 +177,7 @@ export abstract class CheckBase {
   /** What is declared of a selector's series; `assumed` is what an undeclared one counts as in tests. */
   protected entry(selector: Selector, assumed: 'count' | 'gauge') {
     const entry = entryOfPattern(this.surroundings.catalogue, selector.pattern)
+    this.#warnOfOtherEntry(selector, entry)
     if (entry) return entry
     const help = 'add it under "metrics", with its kind'
     if (this.surroundings.strict) this.fail('kind', selector, `${selector.text} is not declared`, help)
@@ -185,6 +186,16 @@ export abstract class CheckBase {
       this.surroundings.warn(this.where, selector, 'kind', message, help)
     }
     return undefined
+  }
+
+  /** One selector is of one kind and unit, so series that are declared otherwise would be taken for what they are not. */
+  #warnOfOtherEntry(selector: Selector, entry: CatalogueEntry | undefined): void {
+    const { catalogue, lint, warn } = this.surroundings
+    const other = lint ? entryOfSome(catalogue, selector.pattern, entry) : undefined
+    if (!other) return
+    const taken = entry ? `by ${entry.pattern.text}` : 'as undeclared'
+    const message = `some series of ${selector.text} are declared otherwise, by ${other.pattern.text}; here all are taken ${taken}`
+    warn(this.where, selector, 'kind', message, 'write a path for each kind of series')
   }
 
   protected leaf(selector: Selector, fold: LeafFold, more: Partial<Leaf> = {}): number {

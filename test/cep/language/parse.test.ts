@@ -191,6 +191,20 @@ test('a small sum, a step that is not said and an unknown unit are warnings, not
   ])
 })
 
+test('a path whose series are declared in two ways is a warning', () => {
+  const catalogue = (first: string) =>
+    `metrics:\n  - {match: "d.x.**", ${first}}\n  - {match: "d.**", kind: gauge, unit: s}\n`
+  const told = (first: string, path: string) =>
+    loadRules([{ path: 'a.yaml', text: `${catalogue(first)}rules:\n  a: {warn: "${path} > 1s"}\n` }], {
+      lint: true,
+    }).warnings.filter(({ code }) => code === 'kind')
+  const message = 'some series of d.{k}.{h} are declared otherwise, by d.x.**; here all are taken by d.**'
+  expect(told('kind: gauge, unit: ms', 'd.{k}.{h}').map((one) => one.message)).toEqual([message])
+  expect(told('kind: gauge, unit: s', 'd.{k}.{h}')).toEqual([])
+  expect(told('kind: gauge, unit: ms', 'd.{k:a|b}.{h}')).toEqual([])
+  expect(told('kind: gauge, unit: ms', 'd.x.{h}')).toEqual([])
+})
+
 test('an anchor may be merged into a rule', () => {
   const text =
     'rules:\n  a: &common\n    every: 10s\n    crit: "g.{h} > 3"\n  b:\n    <<: *common\n    crit: "g.{h} > 5"\n'
