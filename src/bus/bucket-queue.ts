@@ -28,8 +28,8 @@ export interface BucketQueueOptions {
   stats: Stats
   bucketsMax?: number
   pointsMax?: number
-  /** The bus has taken a bucket, and its marker. */
-  onTaken?: (bucketMs: number) => void
+  /** The bus has taken a bucket, and its marker; nobody else looks at its data any more. */
+  onTaken?: (bucketMs: number, data: BucketData) => void
 }
 
 interface Waiting {
@@ -111,7 +111,7 @@ export class BucketQueue {
     for (let attempt = 1; !this.#ended.signal.aborted; attempt++) {
       try {
         await source.flush(bucketMs, data, hops)
-        return this.#options.onTaken(bucketMs)
+        return this.#options.onTaken(bucketMs, data)
       } catch (error) {
         const { message } = error as Error
         stats.count('bus_refusals_total')

@@ -4,12 +4,13 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { BucketQueue } from '../bus/bucket-queue.ts'
 import type { Context } from '../bus/part.ts'
-import { Source, sourceName } from '../bus/source.ts'
+import { type BucketData, Source, sourceName } from '../bus/source.ts'
 import { forgetEvent } from '../model/forget.ts'
 import type { Config, HostPort } from '../runtime/config.ts'
 import type { Stats } from '../runtime/stats.ts'
 import { Aggregate } from './aggregate.ts'
 import type { BadLines } from './bad-lines.ts'
+import { giveBack } from './batch.ts'
 import { DropCounter } from './drops.ts'
 import { startFlushing } from './flush.ts'
 import { Happenings } from './happenings.ts'
@@ -51,7 +52,11 @@ export async function startStatsdRoad(
   const source = new Source(bus, { name: sourceName('ingest', host), startedMs: clock.now(), intervalMs })
   // Straight into what is flushed, also beside workers: positions and samples must be of the same moment.
   const logs = await openLogs({ aggregate, happenings, badLines, clock, log, stats }, config)
-  const queue = new BucketQueue({ source, clock, log, stats, onTaken: (bucketMs) => logs?.confirm(bucketMs) })
+  const onTaken = (bucketMs: number, { metrics = [] }: BucketData) => {
+    giveBack(metrics)
+    logs?.confirm(bucketMs)
+  }
+  const queue = new BucketQueue({ source, clock, log, stats, onTaken })
   const makeRoom = roomMaker(aggregate, pool, seriesMax, intervalMs)
   const ownCounters = new OwnCounters(stats)
   const drops = udp && new DropCounter('kernel_drops_total', udp.address, stats)

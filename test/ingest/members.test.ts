@@ -1,6 +1,7 @@
 /** Members of many sets, as bytes in shared tables. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { giveBack } from '../../src/ingest/batch.ts'
 import { Members } from '../../src/ingest/members.ts'
 import { set } from '../../src/ingest/parse.ts'
 import { unpackedMembers } from '../../src/model/packed-members.ts'
@@ -74,6 +75,18 @@ describe('members', () => {
     give(members, 3, 'few')
     members.clear()
     expect(members.bytes).toBeLessThan(large / 5)
+  })
+
+  test('the memory of messages that the bus has taken is given back at once', () => {
+    const { aggregate, send } = openIntake()
+    send('users:ann|s', 'users:bob|s', 'time:1|ms', 'time:2|ms')
+    const messages = aggregate.take('test-1', 1000, 1000)
+    const arrays = () => messages.flatMap(({ timers, sets }) => [timers.packed?.pairs, sets.packed?.text])
+    expect(arrays().map((array) => array?.length)).toEqual([2, 6])
+    giveBack(messages)
+    expect(arrays().map((array) => array?.length)).toEqual([0, 0])
+    send('users:cleo|s')
+    expect(aggregate.take('test-1', 2000, 1000).flatMap(({ sets }) => sets.members)).toEqual([['cleo']])
   })
 
   test('a forgotten set leaves no members to the series that gets its slot', () => {
