@@ -136,16 +136,21 @@ function mailboxRoutes(state: ConsoleState): Router {
     await box.refresh()
     response.json({ mails: box.list(), ...(box.problem !== undefined && { problem: box.problem }) })
   })
-  // A mail's HTML is somebody else's: it may style itself and nothing more.
+  // A mail's HTML is somebody else's: it may style itself, and its links open pages of their own; nothing more.
   router.get('/mailbox/:id/html', ({ params }, response) => {
     const html = mailbox().html(params.id)
     if (html === undefined) throw new BadRequest('there is no such mail', 404)
     response.set({
       'content-security-policy':
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'",
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups allow-popups-to-escape-sandbox; frame-ancestors 'self'",
       'x-frame-options': 'SAMEORIGIN',
     })
-    response.type('text/html').send(html)
+    response.type('text/html').send(withLinksOutside(html))
   })
   return router
+}
+
+/** A link in a frame would lead into the frame, where our own pages refuse to be shown. */
+function withLinksOutside(html: string): string {
+  return html.replace(/<head[^>]*>|^(?!<!doctype|<html)/i, (head) => `${head}<base target="_blank">`)
 }

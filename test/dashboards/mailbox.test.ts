@@ -40,8 +40,10 @@ test('mails are listed newest first, and their HTML is served where it can do no
     { subject: 'S', to: 'a@example.org, b@example.org', text: 'T', hasHtml: false },
   ])
   const html = await feed.get(`/api/mailbox/${mails[0]?.id}/html`)
-  expect(html.text).toBe('<b onclick="x()">hi</b>')
-  expect(html.headers.get('content-security-policy')).toMatch(/^default-src 'none';.*; sandbox;/)
+  expect(html.text).toBe('<base target="_blank"><b onclick="x()">hi</b>')
+  expect(html.headers.get('content-security-policy')).toMatch(
+    /^default-src 'none';.*; sandbox allow-popups allow-popups-to-escape-sandbox;/,
+  )
   expect((await feed.get(`/api/mailbox/${mails[1]?.id}/html`)).status).toBe(404)
 })
 

@@ -70,7 +70,11 @@ function Mail({ mail: { id, subject, from, to, atMs, text, hasHtml } }: { mail: 
         )}
       </header>
       {hasHtml && !isText ? (
-        <iframe title={`Mail: ${subject}`} sandbox="" src={`/api/mailbox/${encodeURIComponent(id)}/html`} />
+        <iframe
+          title={`Mail: ${subject}`}
+          sandbox="allow-popups allow-popups-to-escape-sandbox"
+          src={`/api/mailbox/${encodeURIComponent(id)}/html`}
+        />
       ) : (
         <pre>{text}</pre>
       )}
