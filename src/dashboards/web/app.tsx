@@ -3,6 +3,7 @@ import { useAddress } from './address.tsx'
 import { DashboardPage, DashboardsPage } from './dashboard-page.tsx'
 import { Frame } from './frame.tsx'
 import { HomePage } from './home-page.tsx'
+import { LoginPage } from './login-page.tsx'
 import { MailboxPage } from './mailbox-page.tsx'
 import { RulePage } from './rule-page.tsx'
 import { RulesPage } from './rules-page.tsx'
@@ -14,6 +15,10 @@ watchOver()
 
 export function App() {
   const { segments } = useAddress()
+  return segments[0] === 'login' ? <LoginPage /> : <Console segments={segments} />
+}
+
+function Console({ segments }: { segments: readonly string[] }) {
   const [section = '', name] = segments
   useStreamOf(streamQuery(section, name))
   return (

@@ -1,9 +1,8 @@
-/** Command: what a person asks of the console. The name or token that goes with it stays in this browser. */
+/** Command: what a person asks of the console. The name that goes with it stays in this browser. */
 
 export type Done<T = unknown> = { ok: true; data: T } | { ok: false; status: number; message: string }
 
 const nameKey = 'tocsin:name'
-const tokenKey = 'tocsin:token'
 
 export function ownName(): string {
   return localStorage.getItem(nameKey) ?? ''
@@ -13,19 +12,12 @@ export function keepName(name: string): void {
   localStorage.setItem(nameKey, name)
 }
 
-/** Only until the tab is closed. */
-export function keepToken(token: string): void {
-  if (token === '') sessionStorage.removeItem(tokenKey)
-  else sessionStorage.setItem(tokenKey, token)
-}
-
 export async function command<T>(method: 'POST' | 'DELETE', address: string, body: object = {}): Promise<Done<T>> {
-  const token = sessionStorage.getItem(tokenKey)
   const by = ownName()
   try {
     const response = await fetch(address, {
       method,
-      headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+      headers: { 'content-type': 'application/json', 'x-tocsin-page': '1' },
       body: JSON.stringify({ ...body, ...(by && { by }) }),
     })
     const data = await response.json()

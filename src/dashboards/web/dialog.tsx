@@ -1,7 +1,8 @@
 /** Dialog: a question over the page. Escape closes it, and the focus goes back to where it was. */
 import type { ComponentChildren } from 'preact'
 import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
-import { type Done, keepName, keepToken, ownName } from './command.ts'
+import { type Done, keepName, ownName } from './command.ts'
+import { logIn, useSession } from './session.ts'
 
 interface DialogProps {
   title: string
@@ -42,14 +43,15 @@ interface CommandFormProps {
 export function CommandForm({ verb, run, onDone, children, isReady = true }: CommandFormProps) {
   const [refused, setRefused] = useState<{ status: number; message: string } | undefined>(undefined)
   const [isBusy, setBusy] = useState(false)
+  const session = useSession()
   const submit = async (event: Event) => {
     event.preventDefault()
     const given = new FormData(event.currentTarget as HTMLFormElement)
     const [name, token] = [given.get('name'), given.get('token')]
     if (typeof name === 'string') keepName(name.trim())
-    if (typeof token === 'string') keepToken(token.trim())
     setBusy(true)
-    const done = await run()
+    const known = typeof token === 'string' ? await logIn(token) : undefined
+    const done = known && !known.ok ? known : await run()
     setBusy(false)
     if (done.ok) onDone()
     else setRefused(done)
@@ -61,7 +63,7 @@ export function CommandForm({ verb, run, onDone, children, isReady = true }: Com
         <Field key="token" label="Your token">
           <input key="token" name="token" type="password" autocomplete="off" />
         </Field>
-      ) : (
+      ) : session?.name !== undefined ? null : (
         <Field key="name" label="Your name">
           <input key="name" name="name" maxLength={80} defaultValue={ownName()} />
         </Field>

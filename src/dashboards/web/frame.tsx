@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import type { HeartbeatView } from '../view.ts'
 import { Link } from './address.tsx'
 import { plural } from './format.ts'
+import { learnSession, logOut, useSession } from './session.ts'
 import { type Known, silence, staleMs, useKnown } from './stream.ts'
 import { ago, clockTime, useNow } from './time.ts'
 
@@ -35,6 +36,7 @@ export function Frame({ section, name, children }: FrameProps) {
         </Link>
         <Navigation section={section} known={known} />
         <Pulse known={known} isStale={isStale} silentMs={silentMs} />
+        <Who />
       </header>
       {isStale && <StaleBar silentMs={silentMs} heartbeat={known.heartbeat} />}
       {doubt && section !== '' && (
@@ -108,6 +110,31 @@ function Pulse({ known, isStale, silentMs }: { known: Known; isStale: boolean; s
   )
 }
 
+/** Who is logged in; nothing where there are no tokens. */
+function Who() {
+  const session = useSession()
+  useEffect(() => void learnSession(), [])
+  if (!session?.hasTokens) return null
+  const leave = async () => {
+    const done = await logOut()
+    if (done.ok && done.data.needsLogin) location.assign('/login')
+  }
+  return (
+    <div class="who">
+      {session.name === undefined ? (
+        <Link href={`/login?next=${encodeURIComponent(location.pathname + location.search)}`}>Log in</Link>
+      ) : (
+        <>
+          <b title={session.role}>{session.name}</b>
+          <button type="button" class="plain" onClick={leave}>
+            Log out
+          </button>
+        </>
+      )}
+    </div>
+  )
+}
+
 function StaleBar({ silentMs, heartbeat }: { silentMs: number; heartbeat: HeartbeatView | undefined }) {
   return (
     <div class="stale-bar">
@@ -149,7 +176,7 @@ function useTitle({ heartbeat }: Known, name: string | undefined, isStale: boole
   }, [mark, name])
 }
 
-function Bell() {
+export function Bell() {
   return (
     <svg class="bell" viewBox="0 0 24 24" aria-hidden="true">
       <path

@@ -17,6 +17,7 @@ import type {
   RuleView,
   SourceView,
 } from '../view.ts'
+import { demandSession } from './session.ts'
 import { learnServerTime, localMs } from './time.ts'
 
 export const staleMs = 3000
@@ -62,7 +63,8 @@ let known = nothing
 let heardMs = localMs()
 let openedMs = localMs()
 let source: EventSource | undefined
-let wanted = ''
+/** Undefined until a page wants the stream: the login page does not. */
+let wanted: string | undefined
 const watchers = new Set<() => void>()
 const pageHandlers = new Map<string, Set<(data: never) => void>>()
 
@@ -113,9 +115,13 @@ export function useEvents(answered: readonly EventView[] | undefined): readonly 
 /** Looks after the connection; started once. */
 export function watchOver(): void {
   setInterval(() => {
+    if (source === undefined && wanted === undefined) return
     const isClosed = source === undefined || source.readyState === EventSource.CLOSED
     const isDeaf = silence() > reopenMs
-    if ((isClosed || isDeaf) && localMs() - openedMs > 2000) open()
+    if ((isClosed || isDeaf) && localMs() - openedMs > 2000) {
+      void demandSession()
+      open()
+    }
   }, 500)
 }
 
