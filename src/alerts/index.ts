@@ -73,7 +73,7 @@ class Alerts implements Part {
     this.#config = config
     this.#context = context
     this.#saving = new Situation(log)
-    const { store, state, offset } = openProjection(path.join(config.data, 'alerts.sqlite'), context)
+    const { store, state, offset } = openProjection(config, context)
     this.#store = store
     this.#state = state
     this.#offset = offset
@@ -310,9 +310,10 @@ function asWritten(config: Config, name: string): string {
 }
 
 /** Opens the saved state; one that cannot be used is set aside and built anew from the log. */
-function openProjection(file: string, { clock, log }: Context) {
+function openProjection({ data, alerts }: Config, { clock, log }: Context) {
+  const file = path.join(data, 'alerts.sqlite')
   for (let isSecond = false; ; isSecond = true) {
-    const opened = openStore(file)
+    const opened = openStore(file, alerts.history)
     let problem = opened.ok ? undefined : opened.error
     if (opened.ok) {
       try {

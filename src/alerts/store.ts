@@ -41,8 +41,11 @@ const tables = `
   CREATE INDEX IF NOT EXISTS decisions_of ON decisions (fingerprint, id);
 `
 
-/** Opens or makes the database; the error says why it cannot be used as it is. */
-export function openStore(file: string): Result<Store, string> {
+/**
+ * Opens or makes the database; the error says why it cannot be used as it is. What ended, and what was decided, more than
+ * `historyMs` before the last save is let go.
+ */
+export function openStore(file: string, historyMs = Number.POSITIVE_INFINITY): Result<Store, string> {
   let database: DatabaseSync | undefined
   try {
     fs.mkdirSync(path.dirname(file), { recursive: true })
@@ -53,7 +56,7 @@ export function openStore(file: string): Result<Store, string> {
     const version = Number(database.prepare('PRAGMA user_version').get()?.user_version)
     if (version !== 0 && version !== schemaVersion) throw new Error(`it has schema ${version}, not ${schemaVersion}`)
     database.exec(`${tables} PRAGMA user_version = ${schemaVersion}`)
-    return ok(new Store(database))
+    return ok(new Store(database, historyMs))
   } catch (error) {
     database?.close()
     return err((error as Error).message)
@@ -71,12 +74,14 @@ export function setAside(file: string, atMs: number): string {
 
 export class Store {
   readonly #database: DatabaseSync
+  readonly #historyMs: number
   readonly #statements = new Map<string, StatementSync>()
   /** The newest history entry that is on disk. */
   #lastSaved: Alert | undefined
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, historyMs: number) {
     this.#database = database
+    this.#historyMs = historyMs
   }
 
   /** The saved state and the next offset to read, undefined for a new database. Throws when a row makes no sense. */
@@ -126,6 +131,7 @@ export class Store {
       this.#saveAll('gathering', changes.gatherings, state.gatherings)
       for (const decision of changes.decisions) this.#saveDecision(decision)
       this.#run('DELETE FROM decisions WHERE id <= (SELECT max(id) FROM decisions) - ?', decisionsMax)
+      this.#letGo(state.nowMs)
       for (const [name, value] of [
         ['offset', offset],
         ['now_ms', state.nowMs],
@@ -138,6 +144,13 @@ export class Store {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
       throw error
     }
+  }
+
+  /** What is older than people want it kept. */
+  #letGo(nowMs: number): void {
+    if (!Number.isFinite(this.#historyMs)) return
+    this.#run('DELETE FROM decisions WHERE at_ms < ?', nowMs - this.#historyMs)
+    this.#run("DELETE FROM history WHERE json_extract(alert, '$.endedMs') < ?", nowMs - this.#historyMs)
   }
 
   /** The newest decisions, newest first; of one alert when named. */

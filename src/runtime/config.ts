@@ -221,6 +221,8 @@ const alerts = z.strictObject({
   /** Who is told instead of a receiver that names no `fallback` of its own. */
   fallback: z.string().optional(),
   giveUpAfter: duration.prefault('4h'),
+  /** How long ended alerts and decisions are kept on disk. */
+  history: duration.prefault('30d'),
   templates: templates.optional(),
   /** Windows in which what they match is not told, by name. */
   maintenance,

@@ -16,8 +16,8 @@ beforeEach(() => {
 
 afterEach(() => fs.rmSync(path.dirname(file), { recursive: true, force: true }))
 
-function opened(): Store {
-  const result = openStore(file)
+function opened(historyMs?: number): Store {
+  const result = openStore(file, historyMs)
   if (!result.ok) throw new Error(result.error)
   return result.value
 }
@@ -84,6 +84,26 @@ describe('the saved state', () => {
     expect(store.load().state.book.firing.size).toBe(0)
     store.save(play.state, everything(play.state), 8)
     expect(store.load().offset).toBe(8)
+    store.close()
+  })
+
+  test('what ended and what was decided longer ago than it is to be kept is let go; what fires stays', () => {
+    const store = opened(60_000)
+    const play = new Play(warnToOps)
+    play.row(['crit', 'old'], 1000)
+    play.row(['ok', 'old'], 2000)
+    play.row(['crit', 'still'], 3000)
+    store.save(play.state, play.takeChanges(), 1)
+    expect(store.decisions(100, 'http_5xx_spike/old').length).toBeGreaterThan(0)
+    play.tick(90_000)
+    play.row(['crit', 'new'], 90_000)
+    play.row(['ok', 'new'], 91_000)
+    store.save(play.state, play.takeChanges(), 2)
+    expect(store.decisions(100, 'http_5xx_spike/old')).toEqual([])
+    expect(store.decisions(100, 'http_5xx_spike/new').length).toBeGreaterThan(0)
+    const { book } = store.load().state
+    expect([...book.firing.keys()]).toEqual(['http_5xx_spike/still'])
+    expect(book.history.map(({ groupKey }) => groupKey)).toEqual(['new'])
     store.close()
   })
 
