@@ -5,6 +5,7 @@ import path from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { openMemoryBus } from '../src/bus/memory.ts'
 import { startIngest } from '../src/ingest/index.ts'
+import { ownCounters } from '../src/model/metric.ts'
 import { systemClock } from '../src/runtime/clock.ts'
 import { loadConfig } from '../src/runtime/config.ts'
 import { createLog } from '../src/runtime/log.ts'
@@ -31,7 +32,7 @@ const read = () =>
   bus.readLog('engine-log', 'first', (entry) => {
     if (entry.kind !== 'metrics') return
     const { counters, timers } = entry.message
-    counters.names.forEach((name, i) => void add(name, counters.sums[i] as number))
+    counters.names.forEach((name, i) => void (ownCounters.includes(name) || add(name, counters.sums[i] as number)))
     timers.names.forEach((name, i) => void add(name, timers.distributions[i]?.count as number))
   })
 let reader: ReturnType<typeof read> | undefined
