@@ -2,7 +2,7 @@
  * RabbitMQ bus: the production adapter. What stands on the broker is in rabbitmq/topology.ts.
  *
  * Opening never waits for the broker: with the broker away or refusing, `problem` says so, everything keeps being tried
- * (backoff up to 5 s) and what is published waits, bounded. Three connections are used: one for publishing, since a broker
+ * (backoff up to 1.5 s) and what is published waits, bounded. Three connections are used: one for publishing, since a broker
  * short of memory or disk stops listening to connections that publish, and only to those; one for reading; and one for
  * locks, on which the broker notices sooner that a process hangs.
  */

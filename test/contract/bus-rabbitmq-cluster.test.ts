@@ -110,7 +110,7 @@ describe.skipIf(!rabbitmqInstalled())('a cluster of three nodes', () => {
     const far = await openAt([2, 0, 1], where, 'far')
     const readers = [collect(near.bus), collect(far.bus)]
     const load = flushOn(publisher.bus)
-    await until(() => readers.every(({ entries }) => entries.length > 300))
+    await until(() => readers.every(({ entries }) => entries.length > 300), { timeoutMs: 30_000 })
     await nodes[1]?.kill()
     const before = readers.map(({ entries }) => entries.length)
     await until(() => readers.every(({ entries }, i) => entries.length > (before[i] as number) + 300), {

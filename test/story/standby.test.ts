@@ -55,7 +55,7 @@ describe.skipIf(!rabbitmqInstalled())('a hot standby', () => {
     await engines.leader()
     await fedFor(2)
     await broker.kill()
-    await fedFor(8)
+    await fedFor(6)
     await broker.restart()
     await fedFor(3)
     await expectTruth()

@@ -15,7 +15,8 @@ import { connectionTrouble, type Problems } from './problems.ts'
 
 const connectTimeoutMs = 5000
 const delayFirstMs = 100
-const delayMaxMs = 5000
+/** Short, so that after an outage all are back before the others have counted five seconds without them. */
+const delayMaxMs = 1500
 /** A channel that stood this long is taken for sound: its next loss is a new story, repaired without delay. */
 const soundAfterMs = 10_000
 /** What is missing may be about to be made anew; after so many failures in a row it is said. */
