@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 import fs from 'node:fs/promises'
 import path from 'node:path'
-import { type Response, Router } from 'express'
+import { type Request, type Response, Router } from 'express'
 import { runbookPath } from '../model/runbook.ts'
 import { escaped, markdownToHtml } from './markdown.ts'
 import { BadRequest } from './request.ts'
@@ -39,8 +39,8 @@ export function documentRoutes(configFile: string): Router {
     const items = [...new Set(names)].sort().map((name) => `<li><a href="/docs/${name}">${name}</a></li>`)
     sendPage(response, 'Documents', `<h1>Documents</h1>\n<ul>${items.join('')}</ul>`)
   })
-  router.get('/docs/*place', async ({ params }, response) => {
-    const place = `docs/${([] as string[]).concat(params.place as unknown as string[]).join('/')}`
+  router.get('/docs/*place', async ({ params }: Request<{ place: string[] }>, response) => {
+    const place = `docs/${params.place.join('/')}`
     const text = runbookPath(place) === undefined ? undefined : await firstText(folders, place.slice('docs/'.length))
     if (text === undefined) {
       throw new BadRequest(

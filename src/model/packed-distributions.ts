@@ -24,11 +24,12 @@ export interface PackedDistributions {
 export function unpacked({ sizes, exact, once, figures, pairs }: PackedDistributions): Distribution[] {
   let at = 0
   return Array.from(sizes, (size, i) => {
-    const [count, sum, sumSquares, min, max] = figures.subarray(i * figuresEach) as unknown as Figures
+    const figure = (place: number) => figures[i * figuresEach + place] as number
     const values = pairs.subarray(at, at + size)
     const isPlain = once[i] === 1
     const counts = isPlain ? countsOfOne(size) : pairs.subarray(at + size, at + 2 * size)
     at += pairsSize(size, isPlain)
+    const [count, sum, sumSquares, min, max] = [figure(0), figure(1), figure(2), figure(3), figure(4)]
     return { count, sum, sumSquares, min, max, exact: exact[i] === 1, values, counts }
   })
 }
@@ -49,5 +50,3 @@ export function isOnce(counts: Float64Array): boolean {
 export function pairsSize(size: number, once: boolean): number {
   return once ? size : 2 * size
 }
-
-type Figures = [count: number, sum: number, sumSquares: number, min: number, max: number]

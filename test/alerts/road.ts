@@ -39,6 +39,7 @@ export async function startRoad(alerts: string, clock: Clock = systemClock): Pro
   const logged: string[] = []
   const log = createLog({ format: 'text', write: (line) => logged.push(line) })
   let starts = 0
+  // Bus, part and the functions are put in below, before anybody gets it.
   const road = { dir, logged, claims: [], receipts: [], statuses: [] } as unknown as Road
   const open = async () => {
     const instance = `test-${++starts}`
